@@ -1,0 +1,21 @@
+"""The exceptions this package raises on purpose; every message names what was expected and what came."""
+
+
+class HbacError(Exception):
+    """Base of all of them: the command line turns one into a single clear line and exit code 2."""
+
+
+class InputError(HbacError):
+    """A folder, a table or an argument that the run cannot start without is missing or wrong."""
+
+
+class RecordError(HbacError):
+    """One file of one record cannot be used; the run goes on and answers the record from what is left."""
+
+
+class WeightsError(HbacError):
+    """A manifest or a checkpoint is not exactly what it has to be; the run stops before it starts."""
+
+
+class SubmissionError(HbacError):
+    """A submission breaks one of Kaggle's rules."""

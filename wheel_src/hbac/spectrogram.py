@@ -1,0 +1,137 @@
+"""Microvolts to the host's multitaper spectrogram: the ten-minute picture, rebuilt from raw EEG.
+
+The host's recipe, as measured on its own files (see `host_spectrogram`); NumPy and SciPy only.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, signal
+from scipy.signal.windows import dpss
+
+from hbac.competition import (
+    CHAINS,
+    EEG_RATE_HZ,
+    ELECTRODES,
+    PAIRS,
+    PAIRS_PER_CHAIN,
+    SPECTROGRAM_BINS,
+    SPECTROGRAM_NFFT,
+    SPECTROGRAM_STEP_S,
+)
+from hbac.errors import RecordError
+
+FRAME_S = 4  # length of one frame; a frame is centred on the `time` of its row
+FRAME = FRAME_S * EEG_RATE_HZ
+STEP = SPECTROGRAM_STEP_S * EEG_RATE_HZ
+TIME_BANDWIDTH = 2.0
+TAPERS = 3
+BAND_HZ = (0.5, 40.0)
+MAINS_HALF_WIDTH_HZ = 2.5
+FILTER_ORDER = 3
+
+_FIRST = np.array([ELECTRODES.index(a) for a, _ in PAIRS])
+_SECOND = np.array([ELECTRODES.index(b) for _, b in PAIRS])
+
+
+def bipolar(eeg_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Differences of neighbouring electrodes along the four chains.
+
+    Args:
+        eeg_uv: (samples, 19 or more) microvolts, columns in the order of `competition.EEG_COLUMNS`.
+
+    Returns:
+        (16, samples), the dtype of `eeg_uv`, C-contiguous, pairs in the order of `competition.PAIRS`.
+    """
+    by_channel = np.ascontiguousarray(eeg_uv[:, : len(ELECTRODES)].T)  # (19, samples)
+    return by_channel[_FIRST] - by_channel[_SECOND]
+
+
+def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = 60.0) -> npt.NDArray[np.float32]:
+    """The competition's spectrogram of a whole recording.
+
+    Zero-phase (`filtfilt`) third-order Butterworth band-stop of the mains +-2.5 Hz and band-pass 0.5 to 40 Hz on each
+    electrode; bipolar pairs along the chains; frames of 4 s every 2 s, linear detrend, three DPSS tapers of
+    time-bandwidth 2 scaled by sqrt(rate), 1,024-point transform divided by the rate, mean of |X|^2 over the tapers,
+    bins 3 to 102, mean over the four pairs of a chain. On the host's files 99.8 % of the cells of whole frames agree
+    within max(0.0051, 0.2 %), leaving out the two frames at each edge (the host filtered more than it published).
+
+    Args:
+        eeg_uv: (samples, 19 or more) microvolts at 200 Hz, columns in the order of `competition.EEG_COLUMNS`. Gaps
+            (NaN) are bridged before filtering; a frame that touches a gap of a pair does not count for its chain.
+        mains_hz: 60 in the Americas, 50 elsewhere.
+
+    Returns:
+        (rows, 400) float32 linear power, columns in the order of `competition.SPECTROGRAM_COLUMNS`; row r covers the
+        seconds 2r to 2r + 4. A chain with no whole pair in a frame is NaN there.
+
+    Raises:
+        RecordError: fewer than 19 columns, or a recording shorter than one frame.
+    """
+    _check_eeg(eeg_uv)
+    bridged, missing = bridge_gaps(np.asarray(eeg_uv[:, : len(ELECTRODES)], np.float64))
+    pairs = bipolar(_filter(bridged, mains_hz))  # (16, samples)
+    gaps = missing[:, _FIRST].T | missing[:, _SECOND].T  # (16, samples)
+    rows = (pairs.shape[1] - FRAME) // STEP + 1
+    power = np.empty((len(PAIRS), rows, len(SPECTROGRAM_BINS)))
+    for pair, gap, out in zip(pairs, gaps, power):
+        out[:] = _multitaper(_frames(pair))
+        out[_frames(gap).any(axis=1)] = np.nan
+    return _mean_of_chains(power)
+
+
+def bridge_gaps(
+    values: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.bool_]]:
+    """Fill what is not finite by straight lines, column by column, so that a zero-phase filter survives it.
+
+    Args:
+        values: (samples, channels); not changed.
+
+    Returns:
+        The filled copy (a column with nothing finite becomes 0) and the mask of what was filled, both of that shape.
+    """
+    missing = ~np.isfinite(values)
+    if not missing.any():
+        return values, missing
+    filled = values.copy()
+    at = np.arange(len(values))
+    for channel in np.flatnonzero(missing.any(axis=0)):
+        gap = missing[:, channel]
+        known = at[~gap]
+        filled[gap, channel] = np.interp(at[gap], known, values[known, channel]) if known.size else 0.0
+    return filled, missing
+
+
+def _check_eeg(eeg_uv: npt.NDArray[np.floating]) -> None:
+    if eeg_uv.ndim != 2 or eeg_uv.shape[1] < len(ELECTRODES):
+        raise RecordError(f"EEG: expected (samples, {len(ELECTRODES)} or more), received shape {eeg_uv.shape}")
+    if len(eeg_uv) < FRAME:
+        raise RecordError(f"EEG: expected at least {FRAME} samples ({FRAME_S} s), received {len(eeg_uv)}")
+
+
+def _filter(eeg_uv: npt.NDArray[np.float64], mains_hz: float) -> npt.NDArray[np.float64]:
+    stop = (mains_hz - MAINS_HALF_WIDTH_HZ, mains_hz + MAINS_HALF_WIDTH_HZ)
+    for band, kind in ((stop, "bandstop"), (BAND_HZ, "bandpass")):
+        b, a = signal.butter(FILTER_ORDER, band, kind, fs=EEG_RATE_HZ)
+        eeg_uv = signal.filtfilt(b, a, eeg_uv, axis=0)
+    return eeg_uv
+
+
+def _frames(x: npt.NDArray) -> npt.NDArray:
+    return np.lib.stride_tricks.sliding_window_view(x, FRAME)[::STEP]  # (rows, 800), a view
+
+
+def _multitaper(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    tapers = dpss(FRAME, TIME_BANDWIDTH, TAPERS) * np.sqrt(EEG_RATE_HZ)  # (3, 800)
+    flat = signal.detrend(frames, axis=-1)  # (rows, 800)
+    spectrum = fft.rfft(flat[:, None] * tapers, SPECTROGRAM_NFFT)[..., SPECTROGRAM_BINS]  # (rows, 3, 100)
+    return (np.abs(spectrum / EEG_RATE_HZ) ** 2).mean(axis=1)
+
+
+def _mean_of_chains(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    pairs, rows, bins = power.shape
+    chains = power.reshape(len(CHAINS), PAIRS_PER_CHAIN, rows, bins)
+    whole = np.isfinite(chains).sum(axis=1)  # (4, rows, bins)
+    total = np.nansum(chains, axis=1)
+    mean = np.divide(total, whole, out=np.full(total.shape, np.nan), where=whole > 0)
+    return mean.transpose(1, 0, 2).reshape(rows, len(CHAINS) * bins).astype(np.float32)
