@@ -11,11 +11,13 @@ from scipy.signal.windows import dpss
 from hbac.competition import (
     CHAINS,
     EEG_RATE_HZ,
+    EEG_START_IN_SPECTROGRAM_S,
     ELECTRODES,
     PAIRS,
     PAIRS_PER_CHAIN,
     SPECTROGRAM_BINS,
     SPECTROGRAM_NFFT,
+    SPECTROGRAM_ROWS,
     SPECTROGRAM_STEP_S,
 )
 from hbac.errors import RecordError
@@ -77,6 +79,31 @@ def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = 60.0) -
         out[:] = _multitaper(_frames(pair))
         out[_frames(gap).any(axis=1)] = np.nan
     return _mean_of_chains(power)
+
+
+def rebuild_window(eeg_uv: npt.NDArray[np.floating], start: int) -> npt.NDArray[np.float32]:
+    """The ten-minute spectrogram window around a 50 s EEG window, as far as the recording reaches.
+
+    Args:
+        eeg_uv: (samples, 19 or more) microvolts, as for `host_spectrogram`.
+        start: the sample at which the 50 s window starts (`records.eeg_start`).
+
+    Returns:
+        (300, 400) float32 linear power; rows that the recording does not cover are NaN. 50 s of EEG give 24 rows.
+
+    Raises:
+        RecordError: as `host_spectrogram`.
+    """
+    _check_eeg(eeg_uv)
+    row_0 = start - (EEG_START_IN_SPECTROGRAM_S + SPECTROGRAM_STEP_S // 2) * EEG_RATE_HZ  # first sample of frame 0
+    first = max(row_0, row_0 % STEP)  # the first sample of a frame that lies within the recording
+    row = (first - row_0) // STEP
+    window = np.full((SPECTROGRAM_ROWS, len(CHAINS) * len(SPECTROGRAM_BINS)), np.nan, np.float32)
+    last = min(len(eeg_uv), row_0 + (SPECTROGRAM_ROWS - 1) * STEP + FRAME)
+    if last - first >= FRAME:
+        rows = host_spectrogram(eeg_uv[first:last])
+        window[row : row + len(rows)] = rows
+    return window
 
 
 def bridge_gaps(

@@ -1,0 +1,81 @@
+"""A promise of time: which part of the ensemble a record may still have, so that the run ends in time."""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hbac.errors import InputError
+
+RESERVE_SHARE, RESERVE_S = 0.02, 5.0  # kept for the end: the last records on their way, writing, checking
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a record gets: the first `folds` folds (0: the class prior), and whether its mirror image counts too."""
+
+    folds: int
+    flip: bool
+
+    @property
+    def passes(self) -> int:
+        """Passes through a network."""
+        return self.folds * (2 if self.flip else 1)
+
+
+class Budget:
+    """Drops test-time flips first, then folds, as soon as the remaining records would not fit.
+
+    Args:
+        limit_s: seconds from the start of the run; None for no limit.
+        full: what every record gets while there is time.
+        started: `clock()` at the start of the run.
+        clock: seconds from any origin.
+    """
+
+    def __init__(self, limit_s: float | None, full: Plan, started: float, clock: Callable[[], float] = time.monotonic):
+        self._full, self._clock = full, clock
+        self._end = None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
+        self._first = 0.0
+        self._passes = 0
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """The network is ready: from now on time is spent on records."""
+        self._first = self._clock()
+
+    def left_s(self) -> float:
+        """Seconds left for records; infinite without a limit."""
+        return float("inf") if self._end is None else self._end - self._clock()
+
+    def done(self, passes: int) -> None:
+        """Count finished passes through a network."""
+        with self._lock:
+            self._passes += passes
+
+    def plan(self, remaining: int) -> Plan:
+        """What the next record gets if `remaining` records, itself included, are to fit."""
+        left = self.left_s()
+        if left <= 0:
+            return Plan(0, False)
+        if self._end is None or not self._passes:
+            return self._full
+        pass_s = (self._clock() - self._first) / self._passes
+        options = [self._full, *(Plan(folds, False) for folds in range(self._full.folds, 0, -1))]
+        fitting = (plan for plan in options if remaining * plan.passes * pass_s <= left)
+        return next(fitting, options[-1])
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "8h30m", "90m", "45s" or "600".
+
+    Raises:
+        InputError: not such a text, or not above 0.
+    """
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    hours, minutes, seconds = match.groups() if match else (None, None, None)
+    total = 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds or 0)
+    if total <= 0:
+        raise InputError(f"time budget: expected a duration such as 8h30m, 90m or 600, received {text!r}")
+    return total

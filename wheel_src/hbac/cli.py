@@ -1,0 +1,244 @@
+"""The command line: `hbac predict | check | simulate | verify | weights`; thin."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hbac.errors import HbacError
+from hbac.version import __version__
+
+LISTED = 5  # rows that the closing summary names before it refers to the report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 for success, 2 for anything that the user has to mend, with one clear line on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except HbacError as error:
+        print(f"hbac: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("hbac: stopped; the same command with --resume goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def predict_parser(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `predict`, which `kernel/infer.py` shares."""
+    parser.add_argument(
+        "--test-dir",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with test.csv, test_eegs/ and test_spectrograms/",
+    )
+    parser.add_argument(
+        "--manifest",
+        type=Path,
+        default=Path("weights_manifest.json"),
+        metavar="FILE",
+        help="folds to use [%(default)s]",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("submission.csv"), metavar="FILE", help="submission to write [%(default)s]"
+    )
+    parser.add_argument(
+        "--batch-size", type=int, metavar="N", help="records a batch on GPUs [32]; on CPU each is computed alone"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(4, os.cpu_count() or 1),
+        metavar="N",
+        help="processes that read records [%(default)s]",
+    )
+    parser.add_argument("--strict", action="store_true", help="a record that is not read whole is an error")
+    parser.add_argument("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
+    parser.add_argument(
+        "--time-budget", metavar="8h30m", help="end within this time: drop flips, then folds, for the remaining records"
+    )
+    parser.add_argument(
+        "--flip-tta", action="store_true", help="also answer each record with left and right exchanged, and average"
+    )
+    parser.add_argument("--engine", default="tensorflow", help="what computes the network [%(default)s]")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_predict)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hbac", description="Harmful brain activity from EEG, offline.")
+    parser.add_argument("--version", action="version", version=f"hbac {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    predict_parser(commands.add_parser("predict", help="answer a test folder: submission.csv"))
+    check = commands.add_parser("check", help="check a submission by Kaggle's rules")
+    check.add_argument("submission", type=Path)
+    check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
+    check.set_defaults(run=_check)
+    simulate = commands.add_parser("simulate", help="write a data set in the competition's format, with known answers")
+    simulate.add_argument("out", type=Path, metavar="OUT")
+    simulate.add_argument("--patients", type=int, required=True, metavar="N", help="training patients")
+    simulate.add_argument(
+        "--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]"
+    )
+    simulate.add_argument(
+        "--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]"
+    )
+    simulate.add_argument("--workers", type=int, metavar="N", help="processes [all cores]")
+    simulate.add_argument("--quiet", action="store_true", help="no progress bar")
+    simulate.set_defaults(run=_simulate)
+    verify = commands.add_parser("verify", help="check a manifest, its folds and their golden answers")
+    verify.add_argument("manifest", type=Path)
+    verify.set_defaults(run=_verify)
+    _weights_parser(commands.add_parser("weights", help="import, export, or list folds in a manifest"))
+    return parser
+
+
+def _weights_parser(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    importer = actions.add_parser("import", help=".keras, .weights.h5 or legacy .h5 to .safetensors, by checked names")
+    importer.add_argument("source", type=Path)
+    importer.add_argument("output", type=Path, help="a name ending in .safetensors")
+    importer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    importer.add_argument(
+        "--no-head", action="store_true", help="a backbone without the layer of logits, as ImageNet's file"
+    )
+    importer.add_argument("--float16", action="store_true", help="half the size")
+    importer.set_defaults(run=_import)
+    exporter = actions.add_parser("export", help="a fold as a .keras file for plain Keras")
+    exporter.add_argument("manifest", type=Path)
+    exporter.add_argument("output", type=Path, help="a name ending in .keras")
+    exporter.add_argument(
+        "--fold", type=int, default=0, metavar="K", help="number in the manifest, from 0 [%(default)s]"
+    )
+    exporter.set_defaults(run=_export)
+    writer = actions.add_parser("manifest", help="write a manifest for checkpoints made elsewhere")
+    writer.add_argument(
+        "folds",
+        type=Path,
+        nargs="+",
+        help=".safetensors, .keras or .weights.h5 files, beside the manifest or one folder down",
+    )
+    writer.add_argument("--output", type=Path, default=Path("weights_manifest.json"), metavar="FILE")
+    writer.add_argument(
+        "--preprocessing", required=True, help="what they were trained on: three-zooms-v1 or starter-v1"
+    )
+    writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
+    writer.add_argument("--title", default="ResNet50 folds", help="what they are")
+    writer.set_defaults(run=_manifest)
+
+
+def _predict(options: argparse.Namespace) -> None:
+    from hbac.budget import parse_duration
+    from hbac.inference import RunSettings, predict
+
+    summary = predict(
+        RunSettings(
+            test_dir=options.test_dir,
+            manifest=options.manifest,
+            output=options.output,
+            batch_size=options.batch_size,
+            workers=options.workers,
+            strict=options.strict,
+            resume=options.resume,
+            time_budget_s=parse_duration(options.time_budget) if options.time_budget else None,
+            flip_tta=options.flip_tta,
+            engine=options.engine,
+            progress=not options.quiet,
+        )
+    )
+    for answer in summary.problems[:LISTED]:
+        print(f"eeg_id {answer.eeg_id}: {answer.status}: {'; '.join(answer.notes) or 'no more time'}")
+    if len(summary.problems) > LISTED:
+        print(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
+    print(summary.line())
+
+
+def _check(options: argparse.Namespace) -> None:
+    from hbac.records import read_test_table
+    from hbac.submission import check_submission, order_of_rows
+
+    ids = order_of_rows([record.eeg_id for record in read_test_table(options.test_dir)], options.test_dir)
+    table = check_submission(options.submission, ids)
+    print(f"{options.submission}: {len(table)} rows, valid by Kaggle's rules")
+
+
+def _simulate(options: argparse.Namespace) -> None:
+    from hbac.simulate import simulate
+
+    simulate(
+        options.out,
+        options.patients,
+        options.seed,
+        test_records=options.test_records,
+        workers=options.workers,
+        progress=not options.quiet,
+    )
+    print(f"{options.out}: a simulated data set in the competition's format")
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from hbac.engine import TensorFlowEngine
+    from hbac.ensemble import Ensemble
+    from hbac.manifest import read_manifest
+
+    manifest = read_manifest(options.manifest)
+    Ensemble(manifest, TensorFlowEngine(manifest.network))
+    print(
+        f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
+    )
+
+
+def _import(options: argparse.Namespace) -> None:
+    import numpy as np
+
+    from hbac.errors import WeightsError
+    from hbac.keras_files import import_weights
+    from hbac.resnet import NetworkSettings
+    from hbac.weights import write_safetensors
+
+    if options.output.suffix != ".safetensors":
+        raise WeightsError(f"{options.output}: expected a name ending in .safetensors")
+    tensors = import_weights(options.source, NetworkSettings(width=options.width), head=not options.no_head)
+    write_safetensors(options.output, tensors, np.float16 if options.float16 else np.float32)
+    print(f"{options.output}: {len(tensors)} tensors")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from hbac.errors import InputError
+    from hbac.keras_files import export_keras
+    from hbac.manifest import read_manifest
+    from hbac.weights import load_fold
+
+    manifest = read_manifest(options.manifest)
+    if not 0 <= options.fold < len(manifest.folds):
+        raise InputError(f"--fold: expected 0 to {len(manifest.folds) - 1}, received {options.fold}")
+    export_keras(load_fold(manifest, manifest.folds[options.fold]), manifest.network, options.output)
+    print(f"{options.output}: loads with keras.models.load_model; probabilities at temperature 1")
+
+
+def _manifest(options: argparse.Namespace) -> None:
+    from hbac.engine import TensorFlowEngine
+    from hbac.ensemble import Checkpoint, new_manifest
+    from hbac.errors import InputError
+    from hbac.image import PRESETS
+    from hbac.manifest import write_manifest
+    from hbac.resnet import NetworkSettings
+
+    if options.preprocessing not in PRESETS:
+        raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")
+    network = NetworkSettings(width=options.width)
+    manifest = new_manifest(
+        [Checkpoint(path) for path in options.folds],
+        options.output.parent,
+        options.title,
+        PRESETS[options.preprocessing],
+        network,
+        TensorFlowEngine(network),
+        options.temperature,
+    )
+    write_manifest(manifest, options.output)
+    print(f"{options.output}: {len(manifest.folds)} folds")

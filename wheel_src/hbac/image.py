@@ -1,0 +1,201 @@
+"""EEG window and spectrogram window to the network's input: three zooms of the same brain, (400, 300, 3).
+
+Channel 0 is the chain over 10 minutes, channel 1 the bipolar pair over 50 s, channel 2 the waveform over 10 s. In all
+three, rows run over the chains LL, RL, LP, RP (100 rows each), so that a row lies over the same part of the head.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import signal
+from scipy.signal.windows import dpss
+
+from hbac import competition as hms
+from hbac.errors import WeightsError
+from hbac.spectrogram import bipolar, bridge_gaps
+
+HEIGHT, WIDTH, CHANNELS = 400, 300, 3
+SHAPE = (HEIGHT, WIDTH, CHANNELS)
+ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
+THREE_ZOOMS = "three-zooms-v1"
+STARTER = "starter-v1"
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """What defines the image; a checkpoint is pinned to the digest of these values.
+
+    Log power is in nats of uV^2/Hz, clipped to [`log_floor`, `log_ceiling`] and normalised by constants that are the
+    same for all records, since absolute power carries the diagnosis. Frequencies of channel 1 are spaced by a growing
+    step, so that 1 to 4 Hz gets 6 of the 25 rows of a pair.
+    """
+
+    preset: str = THREE_ZOOMS
+    log_floor: float = -4.0
+    log_ceiling: float = 8.0
+    log_center: float = 0.0
+    log_scale: float = 2.0
+    clip_uv: float = 1024.0
+    high_pass_hz: float = 0.3  # zero-phase, second order: takes electrode drift, leaves 0.77 of the amplitude at 0.5 Hz
+    pair_frame_s: float = 1.35
+    pair_time_bandwidth: float = 1.0
+    pair_first_hz: float = 0.5
+    pair_first_step_hz: float = 0.4
+    pair_step_growth: float = 1.0575  # 25 frequencies up to 20.2 Hz, the last step 1.4 Hz: less than a line's width
+    blank_above: float = 0.25  # a frame of channel 1 with a larger share of missing samples is blank
+    wave_s: float = 10.0
+    wave_low_pass_hz: float = 14.0
+    wave_scale_uv: float = 20.0
+
+    def digest(self) -> str:
+        """SHA-256 of the values as canonical JSON."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+PRESETS = {
+    THREE_ZOOMS: ImageSettings(),
+    STARTER: ImageSettings(preset=STARTER),
+}
+
+
+def make_image(eeg_uv: Array | None, power: Array | None, settings: ImageSettings = PRESETS[THREE_ZOOMS]) -> Array:
+    """One record as the network sees it.
+
+    Args:
+        eeg_uv: (10000, 19) microvolts of the 50 s window, NaN where missing; None without an EEG.
+        power: (300, 400) linear power of the ten-minute window, NaN where missing; None without a spectrogram.
+        settings: what defines the image.
+
+    Returns:
+        (400, 300, 3) float32, finite, C-contiguous. What is missing is the normalised floor in channels 0 and 1 and
+        0 in channel 2.
+
+    Raises:
+        WeightsError: `settings.preset` is not one of this package.
+        ValueError: an array has another shape.
+    """
+    for name, array, shape in (
+        ("eeg_uv", eeg_uv, (hms.EEG_WINDOW, len(hms.ELECTRODES))),
+        ("power", power, (hms.SPECTROGRAM_ROWS, HEIGHT)),
+    ):
+        if array is not None and array.shape != shape:
+            raise ValueError(f"{name}: expected shape {shape}, received {array.shape}")
+    if settings.preset == STARTER:
+        return _starter(power, settings)
+    if settings.preset != THREE_ZOOMS:
+        raise WeightsError(f"preprocessing: expected one of {sorted(PRESETS)}, received {settings.preset!r}")
+    image = np.zeros(SHAPE, np.float32)
+    image[..., 0] = _normalise(_log_power(power.T, settings), settings) if power is not None else floor(settings)
+    if eeg_uv is None:
+        image[..., 1] = floor(settings)
+    else:
+        pairs, gaps = _bipolar_window(eeg_uv, settings)
+        image[..., 1] = _pair_spectrograms(pairs, gaps, settings)
+        image[..., 2] = _waveforms(pairs, gaps, settings)
+    return image
+
+
+def floor(settings: ImageSettings) -> float:
+    """What a missing cell of channels 0 and 1 holds."""
+    return (settings.log_floor - settings.log_center) / settings.log_scale
+
+
+def pair_frequencies_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
+    """The 25 frequencies of channel 1, ascending."""
+    steps = settings.pair_first_step_hz * settings.pair_step_growth ** np.arange(ROWS_PER_PAIR - 1)
+    return settings.pair_first_hz + np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def _log_power(power: Array, settings: ImageSettings) -> Array:
+    """Clipped natural logarithm; what is not finite becomes the floor."""
+    low, high = np.float32(np.exp(settings.log_floor)), np.float32(np.exp(settings.log_ceiling))
+    return np.log(np.clip(np.nan_to_num(power, nan=0.0), low, high))
+
+
+def _normalise(log_power: Array, settings: ImageSettings) -> Array:
+    return (log_power - np.float32(settings.log_center)) / np.float32(settings.log_scale)
+
+
+def _bipolar_window(eeg_uv: Array, settings: ImageSettings) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Bridged, clipped, high-passed pairs (16, 10000) float32 and the mask of their missing samples."""
+    with np.errstate(invalid="ignore"):
+        clipped = np.clip(eeg_uv, -settings.clip_uv, settings.clip_uv)
+    bridged, missing = bridge_gaps(clipped)
+    pairs = bipolar(bridged)  # (16, 10000)
+    gaps = bipolar_gaps(missing)
+    sections = signal.butter(2, settings.high_pass_hz, "highpass", fs=hms.EEG_RATE_HZ, output="sos")
+    return signal.sosfiltfilt(sections, pairs, axis=1).astype(np.float32), gaps
+
+
+def bipolar_gaps(missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(samples, 19) mask of missing samples to (16, samples): a pair is missing where either electrode is."""
+    index = {name: i for i, name in enumerate(hms.ELECTRODES)}
+    return np.stack([missing[:, index[a]] | missing[:, index[b]] for a, b in hms.PAIRS])
+
+
+def _pair_spectrograms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: ImageSettings) -> Array:
+    """Channel 1: one-taper spectrum of each pair at 25 frequencies, 300 frames over the 50 s, mean removed."""
+    kernel, starts = _pair_kernel(settings)
+    length = len(kernel)
+    view = np.lib.stride_tricks.sliding_window_view(pairs, length, axis=1)[:, starts]  # (16, 300, 270)
+    spectrum = np.ascontiguousarray(view).reshape(-1, length) @ kernel  # (4800, 50)
+    power = spectrum[:, :ROWS_PER_PAIR] ** 2 + spectrum[:, ROWS_PER_PAIR:] ** 2
+    if gaps.any():
+        missing = np.lib.stride_tricks.sliding_window_view(gaps, length, axis=1)[:, starts].mean(axis=2)
+        power[missing.ravel() > settings.blank_above] = 0.0
+    power = power.reshape(len(hms.PAIRS), WIDTH, ROWS_PER_PAIR).transpose(0, 2, 1).reshape(HEIGHT, WIDTH)
+    return _normalise(_log_power(power, settings), settings)
+
+
+@cache
+def _pair_kernel(settings: ImageSettings) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Cosines and sines times the taper, with the mean taken out, (270, 50), and the first sample of each frame.
+
+    Frames are centred on the columns' middles; those that would reach over an edge are moved inside.
+    """
+    length = round(settings.pair_frame_s * hms.EEG_RATE_HZ)
+    taper = dpss(length, settings.pair_time_bandwidth) / np.sqrt(hms.EEG_RATE_HZ)  # power in uV^2/Hz, as the host's
+    seconds = np.arange(length) / hms.EEG_RATE_HZ
+    phase = 2 * np.pi * seconds[:, None] * pair_frequencies_hz(settings)
+    kernel = taper[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    kernel -= kernel.mean(axis=0)  # as if each frame had its own mean removed
+    centers = (np.arange(WIDTH) + 0.5) * hms.EEG_WINDOW / WIDTH
+    starts = np.clip(np.round(centers - length / 2).astype(np.int64), 0, hms.EEG_WINDOW - length)
+    return kernel.astype(np.float32), starts
+
+
+def _waveforms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: ImageSettings) -> Array:
+    """Channel 2: asinh of the low-passed middle 10 s, 300 columns, each pair over its 25 rows."""
+    samples = round(settings.wave_s * hms.EEG_RATE_HZ)
+    first = (hms.EEG_WINDOW - samples) // 2
+    up, down = 3, round(3 * samples / WIDTH)  # 30 Hz = 200 Hz * 3 / 20
+    margin = 10 * down  # so that the filter's ends fall outside; a whole number of columns
+    middle = pairs[:, first - margin : first + samples + margin]
+    skip = margin * up // down
+    wave = signal.resample_poly(middle, up, down, axis=1, window=_low_pass(settings, up))[:, skip : skip + WIDTH]
+    wave = np.arcsinh(wave / np.float32(settings.wave_scale_uv)).astype(np.float32)
+    at = first + np.arange(WIDTH) * down // up  # (300,) the sample under each column
+    wave[gaps[:, at]] = 0.0
+    return np.repeat(wave, ROWS_PER_PAIR, axis=0)
+
+
+@cache
+def _low_pass(settings: ImageSettings, up: int) -> Array:
+    """Linear-phase low-pass of 0.5 s, centred, hence zero-phase, at the up-sampled rate."""
+    rate = hms.EEG_RATE_HZ * up
+    return signal.firwin(rate // 2 + 1, settings.wave_low_pass_hz, fs=rate).astype(np.float32)
+
+
+def _starter(power: Array | None, settings: ImageSettings) -> Array:
+    """The Keras starter notebooks' input: missing values 0, clipped logarithm, z-score of the image, three times."""
+    if power is None:
+        return np.zeros(SHAPE, np.float32)
+    log_power = _log_power(power.T, settings)
+    log_power = (log_power - log_power.mean(dtype=np.float64)) / (log_power.std(dtype=np.float64) + 1e-6)
+    return np.repeat(log_power.astype(np.float32)[..., None], CHANNELS, axis=2)

@@ -1,0 +1,264 @@
+"""A run of inference: from a test folder to a valid submission, one row for every id, whatever the files are."""
+
+import json
+import os
+import queue
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from hbac.budget import Budget, Plan
+from hbac.engine import ENGINES
+from hbac.ensemble import Ensemble
+from hbac.errors import InputError
+from hbac.files import sha256_of, write_atomically
+from hbac.journal import Answer, Journal
+from hbac.loading import OK, Loaded, Loader
+from hbac.manifest import Manifest, read_manifest
+from hbac.records import Record, read_test_table
+from hbac.submission import order_of_rows, write_submission
+from hbac.version import __version__
+
+OUT_OF_TIME = "out of time"
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is asked for; see `hbac predict --help`."""
+
+    test_dir: Path
+    manifest: Path
+    output: Path = Path("submission.csv")
+    batch_size: int | None = None  # images a call on GPUs; on CPU each record is computed alone
+    workers: int = 2  # processes that read records
+    strict: bool = False
+    resume: bool = False
+    time_budget_s: float | None = None
+    flip_tta: bool = False
+    engine: str = "tensorflow"
+    progress: bool = True
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run."""
+
+    output: Path
+    report: Path
+    rows: int
+    status: dict[str, int]  # rows by status
+    seconds: float
+    problems: tuple[Answer, ...]  # rows that were not answered by the whole ensemble from both files
+
+    def line(self) -> str:
+        """One line for the end of a notebook."""
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(self.status.items(), key=lambda item: -item[1]))
+        rate = self.rows / max(self.seconds, 1e-9)
+        return (
+            f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; "
+            f"details in {self.report}"
+        )
+
+
+def predict(settings: RunSettings) -> Summary:
+    """Answer every record of a test folder and write the submission and its report.
+
+    Raises:
+        InputError: the test folder, its table or the output folder is not usable, or, with `strict`, a record could
+            not be read whole.
+        WeightsError: the manifest or a fold is not as it must be.
+    """
+    started = time.monotonic()
+    records = read_test_table(settings.test_dir)
+    manifest = read_manifest(settings.manifest)
+    _check_settings(settings)
+    with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
+        answered = {answer.eeg_id for answer in journal.answers}
+        todo = [record for record in records if record.eeg_id not in answered]
+        full = Plan(len(manifest.folds), settings.flip_tta)
+        budget = Budget(settings.time_budget_s, full, started)
+        with Loader(todo, manifest.preprocessing, settings.workers) as loader:  # reads while TensorFlow is imported
+            engine = ENGINES[settings.engine](manifest.network, settings.batch_size)
+            journal.begin(_fingerprint(settings, records, engine.description))
+            ensemble = Ensemble(manifest, engine)
+            budget.begin()
+            ready_s = time.monotonic() - started
+            with _progress_bar(settings, len(records), len(answered)) as bar:
+                for answer in _answers(loader, todo, ensemble, budget):
+                    journal.add(answer)
+                    bar.update()
+        summary = _summary(settings, records, journal.answers, full, time.monotonic() - started)
+        _write_report(summary, settings, manifest, engine.description, ready_s)
+        if settings.strict and summary.problems:
+            first = summary.problems[0]
+            raise InputError(
+                f"--strict: expected every record whole, {len(summary.problems)} were not, first eeg_id "
+                f"{first.eeg_id} ({first.status}: {'; '.join(first.notes)}); all of them in {summary.report}"
+            )
+        ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)
+        write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
+        journal.remove()
+    return summary
+
+
+def _check_settings(settings: RunSettings) -> None:
+    """Refuse what would only fail after hours."""
+    for name in ("workers", "batch_size"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise InputError(f"{name}: expected 1 or more, received {value}")
+    if settings.engine not in ENGINES:
+        raise InputError(f"engine: expected one of {sorted(ENGINES)}, received {settings.engine!r}")
+    if settings.output.is_dir():
+        raise InputError(f"{settings.output}: expected a file to write, found a folder")
+    try:
+        settings.output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{settings.output.parent}: expected a folder to write to: {error.strerror}") from error
+    if not os.access(settings.output.parent, os.W_OK):
+        raise InputError(f"{settings.output.parent}: expected a folder to write to, received one that is read-only")
+
+
+def _fingerprint(settings: RunSettings, records: list[Record], engine: str) -> dict[str, Any]:
+    """All that decides an answer, so that a journal is only taken up by the run it belongs to."""
+    return {
+        "hbac": __version__,
+        "manifest": sha256_of(settings.manifest),
+        "engine": engine,
+        "flip_tta": settings.flip_tta,
+        "records": sorted(
+            [r.eeg_id, r.spectrogram_id or -1, _size(r.eeg_path), _size(r.spectrogram_path)] for r in records
+        ),
+    }
+
+
+def _size(path: Path | None) -> int:
+    try:
+        return path.stat().st_size if path else -1
+    except OSError:
+        return -1
+
+
+def _answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Budget) -> Iterator[Answer]:
+    """Answers as they are done: images in, batches over the engine's streams, rows out."""
+    engine = ensemble.engine
+    waiting = {record.eeg_id for record in todo}
+    batch: list[Loaded] = []
+    running: set[Future[list[Answer]]] = set()
+    with ThreadPoolExecutor(engine.streams) as pool:
+        for remaining in range(len(todo), 0, -1):
+            while budget.left_s() > 0:
+                try:
+                    loaded = loader.get(timeout_s=0.2)
+                    break
+                except queue.Empty:  # nothing is ready: hand on what is done meanwhile
+                    yield from _take(running, block=False)
+            else:
+                break
+            waiting.discard(loaded.record.eeg_id)
+            if loaded.image is None:
+                yield _prior(loaded.record.eeg_id, ensemble.manifest, loaded.status, loaded.notes)
+            else:
+                batch.append(loaded)
+            if batch and (len(batch) == engine.batch_size or remaining == 1):
+                running.add(pool.submit(_compute, batch, ensemble, budget, budget.plan(remaining + len(batch) - 1)))
+                batch = []
+            yield from _take(running, block=len(running) > engine.streams)
+        while running:
+            yield from _take(running, block=True)
+    late = [loaded.record.eeg_id for loaded in batch] + sorted(waiting)
+    for eeg_id in late:
+        yield _prior(eeg_id, ensemble.manifest, OUT_OF_TIME, ("the time budget ended before this record",))
+
+
+def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]:
+    """Answers of the batches that are done; with `block`, of at least one."""
+    done, _ = wait(running, timeout=None if block else 0, return_when=FIRST_COMPLETED)
+    for future in done:
+        running.discard(future)
+        yield from future.result()
+
+
+def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, plan: Plan) -> list[Answer]:
+    if plan.folds == 0:
+        return [_prior(one.record.eeg_id, ensemble.manifest, OUT_OF_TIME, one.notes) for one in batch]
+    images = np.stack([one.image for one in batch])  # type: ignore[misc]
+    rows = ensemble.predict(images, range(plan.folds), plan.flip)
+    budget.done(plan.passes * len(batch))
+    return [
+        Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, plan.folds, plan.flip)
+        for one, row in zip(batch, rows)
+    ]
+
+
+def _prior(eeg_id: int, manifest: Manifest, status: str, notes: tuple[str, ...]) -> Answer:
+    prior = np.array(manifest.class_prior)
+    return Answer(eeg_id, tuple((prior / prior.sum()).tolist()), status, notes)
+
+
+def _progress_bar(settings: RunSettings, total: int, done: int) -> tqdm:
+    return tqdm(
+        total=total, initial=done, unit="record", desc="predict", file=sys.stderr, disable=not settings.progress
+    )
+
+
+def _summary(
+    settings: RunSettings, records: list[Record], answers: list[Answer], full: Plan, seconds: float
+) -> Summary:
+    def whole(answer: Answer) -> bool:
+        return answer.status == OK and (answer.folds, answer.flipped) == (full.folds, full.flip)
+
+    by_id = {answer.eeg_id: answer for answer in answers}
+    rows = [by_id[record.eeg_id] for record in records]
+    return Summary(
+        output=settings.output,
+        report=settings.output.with_name(f"{settings.output.stem}_report.json"),
+        rows=len(rows),
+        status=dict(Counter(_named(answer, full) for answer in rows)),
+        seconds=seconds,
+        problems=tuple(replace(answer, status=_named(answer, full)) for answer in rows if not whole(answer)),
+    )
+
+
+def _named(answer: Answer, full: Plan) -> str:
+    """A row's status, with what the time budget took from it."""
+    if not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip):
+        return answer.status
+    return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
+
+
+def _write_report(summary: Summary, settings: RunSettings, manifest: Manifest, engine: str, ready_s: float) -> None:
+    document = {
+        "hbac": __version__,
+        "rows": summary.rows,
+        "status": summary.status,
+        "rows_not_answered_whole": [
+            {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
+        ],
+        "manifest": {"title": manifest.title, "sha256": sha256_of(settings.manifest), "folds": len(manifest.folds)},
+        "engine": engine,
+        "settings": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()},
+        "seconds": round(summary.seconds, 3),
+        "seconds_until_network_ready": round(ready_s, 3),
+        "records_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    write_atomically(summary.report, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _peak_memory_mb() -> int | None:
+    """Largest resident size of this process, without its readers, where the system tells (not on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6

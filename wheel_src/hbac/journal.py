@@ -1,0 +1,116 @@
+"""The journal of finished rows: what lets a killed run go on where it was, and only that very run.
+
+JSON lines beside the output: first the fingerprint of all that decides an answer, then one line a finished row. A line
+that a kill cut short does not count. Removed when the submission is there.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from hbac import competition as hms
+from hbac.errors import InputError
+from hbac.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One finished row."""
+
+    eeg_id: int
+    probabilities: tuple[float, ...]  # (6,)
+    status: str
+    notes: tuple[str, ...] = ()
+    folds: int = 0  # that took part; 0 for the class prior
+    flipped: bool = False
+
+
+class Journal:
+    """Rows on disk as they are finished; use as a context manager, and `begin` before the first `add`.
+
+    Args:
+        path: the file.
+        resume: take over the rows of an earlier run; otherwise start empty.
+    """
+
+    def __init__(self, path: Path, resume: bool):
+        self.path = path
+        self._file: TextIO | None = None
+        lines = self._read() if resume and path.exists() else []
+        self._received = lines[0].get("fingerprint") if lines and isinstance(lines[0], dict) else None
+        self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
+
+    def begin(self, fingerprint: dict[str, Any]) -> None:
+        """Start writing, after the rows that were taken over.
+
+        Args:
+            fingerprint: what decides the answers, as JSON values.
+
+        Raises:
+            InputError: the file cannot be written, or the rows taken over are those of another run.
+        """
+        if self.answers:
+            received = self._received or {}
+            differing = [key for key in fingerprint if received.get(key) != fingerprint[key]]
+            if differing:
+                raise InputError(
+                    f"{self.path}: expected the journal of this very run, received one with another "
+                    f"{', '.join(differing)}; run without --resume to start anew"
+                )
+        lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
+        write_atomically(self.path, "".join(map(_line, lines)).encode())
+        self._file = open(self.path, "a", encoding="utf-8")
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+    def add(self, answer: Answer) -> None:
+        """Write one finished row.
+
+        Raises:
+            InputError: the disk does not take it.
+        """
+        if self._file is None:
+            raise RuntimeError("Journal.begin comes before Journal.add")
+        self.answers.append(answer)
+        try:
+            self._file.write(_line(asdict(answer)))
+            self._file.flush()
+        except OSError as error:
+            raise InputError(f"{self.path}: expected room for the journal: {error.strerror}") from error
+
+    def remove(self) -> None:
+        """Take the journal away: the submission is there."""
+        if self._file:
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> list[Any]:
+        lines = []
+        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+            try:
+                lines.append(json.loads(text))
+            except ValueError:
+                break  # cut short by the kill; whatever follows is not to be trusted
+        return lines
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value) + "\n"
+
+
+def _answer(line: Any) -> Answer | None:
+    """A row of the journal, or None if it is not one."""
+    names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped")
+    if not isinstance(line, dict) or sorted(line) != sorted(names) or len(line["probabilities"]) != len(hms.CLASSES):
+        return None
+    return Answer(**{**line, "probabilities": tuple(line["probabilities"]), "notes": tuple(line["notes"])})

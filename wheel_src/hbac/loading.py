@@ -1,0 +1,274 @@
+"""Records to images in processes of their own: a file that crashes, hangs or bloats its reader costs one record's time.
+
+The processes are spawned before TensorFlow is imported, import nothing but NumPy, SciPy and pyarrow, and hand back only
+checked arrays. `Loader` keeps a bounded number of images ahead of the network.
+"""
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing import connection, get_context
+
+import numpy as np
+import numpy.typing as npt
+
+from hbac.errors import HbacError, RecordError
+from hbac.image import ImageSettings, make_image
+from hbac.records import Record, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
+from hbac.spectrogram import rebuild_window
+
+RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
+MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
+AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the same bits everywhere
+
+OK, INCOMPLETE, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
+    "ok",
+    "incomplete",
+    "eeg only",
+    "spectrogram only",
+    "unreadable",
+)
+EEG, SPECTROGRAM = "eeg", "spectrogram"
+BOTH = (EEG, SPECTROGRAM)
+READY = "ready"  # the first word of a process
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One record's image, or None if nothing of it could be read; what was read, and what was wrong."""
+
+    record: Record
+    image: npt.NDArray[np.float32] | None  # (400, 300, 3)
+    status: str  # OK; INCOMPLETE: both files, one short or without some columns; or what else the answer rests on
+    notes: tuple[str, ...] = ()
+
+
+def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = BOTH) -> Loaded:
+    """Read the files of one record and make its image, from one of them if the other cannot be used.
+
+    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Never raises for
+    what is wrong with a file: that is in the notes.
+    """
+    notes: list[str] = []
+    eeg, power = None, None
+    if EEG in files:
+        try:
+            recording = read_eeg(record.eeg_path)
+            window = crop_eeg(recording, record.eeg_offset_s)
+            eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
+            notes += window.notes
+        except (RecordError, MemoryError) as error:
+            notes.append(f"{EEG}: {error}")
+    if SPECTROGRAM in files:
+        try:
+            power, more = _read_power(record)
+            notes += more
+        except (RecordError, MemoryError) as error:
+            notes.append(f"{SPECTROGRAM}: {error}")
+    if eeg is None and power is None:
+        return Loaded(record, None, UNREADABLE, tuple(notes))
+    status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
+    if power is None:
+        power = rebuild_window(recording.uv, start)
+    return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
+
+
+def _read_power(record: Record) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    if record.spectrogram_path is None:
+        raise RecordError("expected a spectrogram_id in the table, found none")
+    window = crop_spectrogram(read_spectrogram(record.spectrogram_path), record.spectrogram_offset_s)
+    return window.power, window.notes
+
+
+class Loader:
+    """Iterate over the images of records in the order in which they are done; use as a context manager.
+
+    Every record comes exactly once, whatever its files do. If a process dies or takes too long over a record, the
+    record is tried again with its EEG alone, then with its spectrogram alone.
+
+    Args:
+        records: what to load.
+        settings: what defines the image.
+        workers: processes, 1 or more.
+        limit_s: time for one attempt at a record.
+        memory_bytes: address space that a process may take beyond what it has at its start.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[Record],
+        settings: ImageSettings,
+        workers: int,
+        limit_s: float = RECORD_LIMIT_S,
+        memory_bytes: int = MEMORY_LIMIT_BYTES,
+    ):
+        self._limit_s = limit_s
+        self._jobs = deque(_Job(record) for record in records)
+        self._total = len(records)
+        self._done: queue.Queue[Loaded | BaseException] = queue.Queue(maxsize=AHEAD)
+        self._stop = threading.Event()
+        self._workers = [_Worker(settings, memory_bytes) for _ in range(max(1, min(workers, len(records))))]
+        self._thread = threading.Thread(target=self._run, name="hbac-loader", daemon=True)
+
+    def __enter__(self) -> "Loader":
+        for worker in self._workers:
+            worker.start()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        for worker in self._workers:
+            worker.kill()
+
+    def __iter__(self) -> Iterator[Loaded]:
+        for _ in range(self._total):
+            yield self.get()
+
+    def get(self, timeout_s: float | None = None) -> Loaded:
+        """The next image; raises queue.Empty if none came in time."""
+        loaded = self._done.get(timeout=timeout_s)
+        if isinstance(loaded, BaseException):
+            raise loaded
+        return loaded
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set() and (self._jobs or any(worker.job for worker in self._workers)):
+                self._step()
+        except BaseException as error:  # handed to the thread that waits for images, and raised there
+            self._put(error)
+
+    def _step(self) -> None:
+        for worker in self._workers:
+            if worker.job is None and self._jobs:
+                worker.order(self._jobs.popleft(), self._limit_s)
+        busy = [worker for worker in self._workers if worker.job]
+        ready = connection.wait([worker.pipe for worker in busy], timeout=0.2)
+        for worker in busy:
+            assert worker.job is not None
+            if worker.pipe in ready:
+                self._receive(worker, worker.job)
+            elif time.monotonic() > worker.deadline:
+                self._failed(worker, worker.job, f"took longer than {self._limit_s:g} s")
+
+    def _receive(self, worker: "_Worker", job: "_Job") -> None:
+        try:
+            loaded = worker.pipe.recv()
+        except (EOFError, OSError):
+            self._failed(worker, job, f"ended its reader, exit code {worker.exit_code()}")
+            return
+        if loaded == READY:  # it starts on the job now
+            worker.ready, worker.deadline = True, time.monotonic() + self._limit_s
+            return
+        worker.job = None
+        self._settle(job, loaded, job.next_tries)
+
+    def _failed(self, worker: "_Worker", job: "_Job", what: str) -> None:
+        if not worker.ready:  # not the record's fault, and no other record would fare better
+            raise HbacError(f"expected a process that reads records, its start {what}")
+        worker.kill()
+        worker.start()
+        note = f"reading {' and '.join(job.files)}: {what}"
+        next_tries = ((EEG,), (SPECTROGRAM,)) if job.files == BOTH else job.next_tries
+        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,)), next_tries)
+
+    def _settle(self, job: "_Job", loaded: Loaded, next_tries: tuple[tuple[str, ...], ...]) -> None:
+        notes = job.notes + loaded.notes
+        if loaded.image is None and next_tries:
+            self._jobs.appendleft(_Job(job.record, next_tries[0], next_tries[1:], notes))
+        else:
+            self._put(replace(loaded, notes=notes))
+
+    def _put(self, item: Loaded | BaseException) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Full):
+                self._done.put(item, timeout=0.2)
+                return
+
+
+@dataclass(frozen=True)
+class _Job:
+    record: Record
+    files: tuple[str, ...] = BOTH
+    next_tries: tuple[tuple[str, ...], ...] = ()  # what to try if these files give no image
+    notes: tuple[str, ...] = ()
+
+
+class _Worker:
+    """A process that reads, its pipe, and the job it is at."""
+
+    def __init__(self, settings: ImageSettings, memory_bytes: int):
+        self._arguments = (settings, memory_bytes)
+        self.job: _Job | None = None
+        self.deadline = 0.0
+        self.ready = False
+
+    def start(self) -> None:
+        context = get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
+        with _environment(ONE_THREAD):
+            self._process.start()
+        theirs.close()  # so that the end of the process ends the pipe
+        self.job, self.ready = None, False
+
+    def order(self, job: _Job, limit_s: float) -> None:
+        self.job, self.deadline = job, time.monotonic() + limit_s
+        with contextlib.suppress(OSError):  # a dead process: the pipe reports it at once
+            self.pipe.send((job.record, job.files))
+
+    def exit_code(self) -> int | None:
+        self._process.join(timeout=5)
+        return self._process.exitcode
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
+
+
+def _serve(pipe: connection.Connection, settings: ImageSettings, memory_bytes: int) -> None:
+    """What a process does: take a record, send its image, until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its readers
+    _limit_memory(memory_bytes)
+    with contextlib.suppress(EOFError, OSError):
+        pipe.send(READY)
+        while True:
+            record, files = pipe.recv()
+            pipe.send(load_record(record, settings, files))
+
+
+def _limit_memory(extra_bytes: int) -> None:
+    """Cap the address space, where the system knows such a cap (Linux)."""
+    try:
+        import resource
+
+        with open("/proc/self/statm") as file:
+            now = int(file.read().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (now + extra_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set environment variables for the processes started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,310 @@
+"""One record: its ids, its offsets, where its files are; reading parquet into checked arrays; cropping windows."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hbac import competition as hms
+from hbac.errors import InputError, RecordError
+
+MAX_ROWS = 24 * 3600 * hms.EEG_RATE_HZ  # a whole day of EEG; more is a damaged footer or not a recording
+MAX_DECODED_BYTES = 2 << 30  # of the needed columns
+SHORTEST_EEG_S = 4  # one frame of the spectrogram
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row to answer: ids, and where its files should be.
+
+    An offset is in seconds from the start of the file to the start of the labelled window; None stands for the
+    window in the middle of the file, which is the whole file wherever the host cut it to length.
+    """
+
+    eeg_id: int
+    spectrogram_id: int | None
+    patient_id: int | None
+    eeg_path: Path
+    spectrogram_path: Path | None
+    eeg_offset_s: float | None = None
+    spectrogram_offset_s: float | None = None
+
+
+@dataclass(frozen=True)
+class EegFile:
+    """Contents of an EEG file: (samples, 19) float32 microvolts in the order of `ELECTRODES`, NaN where missing."""
+
+    uv: npt.NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpectrogramFile:
+    """Contents of a spectrogram file: (rows, 400) float32 linear power, NaN where missing; the second of each row."""
+
+    time_s: npt.NDArray[np.int64]
+    power: npt.NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+
+def read_test_table(folder: Path) -> list[Record]:
+    """Records of `folder`/test.csv, in its order.
+
+    Raises:
+        InputError: the folder or the table is missing or unreadable, a column is missing, an id is not a whole
+            number or occurs twice, or the table has no rows.
+    """
+    table = _read_table(folder, hms.TEST_TABLE, ("eeg_id",))
+    if not len(table):
+        raise InputError(f"{folder / hms.TEST_TABLE}: expected one row or more, received none")
+    duplicates = table["eeg_id"][table["eeg_id"].duplicated()].unique().tolist()
+    if duplicates:
+        raise InputError(
+            f"{folder / hms.TEST_TABLE}: expected each eeg_id once, received twice or more: {duplicates[:5]}"
+        )
+    return _records(folder, table, "test")
+
+
+def read_train_table(folder: Path) -> tuple[list[Record], Any]:
+    """Records of `folder`/train.csv, one a label window, and the table itself (a pandas DataFrame), row for row.
+
+    Raises:
+        InputError: as `read_test_table`, or a vote is missing or negative, or a row has no votes.
+    """
+    table = _read_table(folder, hms.TRAIN_TABLE, hms.TRAIN_COLUMNS)
+    votes = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
+    bad = np.flatnonzero(~(np.isfinite(votes).all(axis=1) & (votes >= 0).all(axis=1) & (votes.sum(axis=1) > 0)))
+    if bad.size:
+        raise InputError(
+            f"{folder / hms.TRAIN_TABLE}: expected votes of 0 or more with a sum above 0 in every row, "
+            f"received others in {bad.size} rows, first in row {bad[0]}"
+        )
+    return _records(folder, table, "train"), table
+
+
+def read_eeg(path: Path) -> EegFile:
+    """Read the 19 electrodes of an EEG file; the order and the numeric type of its columns do not matter.
+
+    A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN.
+
+    Raises:
+        RecordError: no such file, not readable as parquet, none of the electrodes there, a column that is not
+            numeric, shorter than 4 s, longer than a day, or nothing finite in it.
+    """
+    columns, notes = _read_columns(path, hms.ELECTRODES, hms.ELECTRODES)
+    uv = _stack(columns, hms.ELECTRODES)
+    if len(uv) < SHORTEST_EEG_S * hms.EEG_RATE_HZ:
+        raise RecordError(
+            f"{path.name}: expected at least {SHORTEST_EEG_S} s of EEG "
+            f"({SHORTEST_EEG_S * hms.EEG_RATE_HZ} rows), received {len(uv)} rows"
+        )
+    _check_any_finite(path, uv)
+    return EegFile(uv, tuple(notes))
+
+
+def read_spectrogram(path: Path) -> SpectrogramFile:
+    """Read a spectrogram file; the order and the numeric type of its columns do not matter.
+
+    Missing frequency columns become NaN; without a usable `time` column the rows are taken as 2 s apart from 1 s on.
+
+    Raises:
+        RecordError: no such file, not readable as parquet, none of the columns there, a column that is not numeric,
+            no rows, or nothing finite in it.
+    """
+    columns, notes = _read_columns(path, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
+    power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
+    power[power < 0] = np.nan  # power cannot be negative: damage
+    _check_any_finite(path, power)
+    time_s = 1 + hms.SPECTROGRAM_STEP_S * np.arange(len(power), dtype=np.int64)
+    stated = columns.get("time")
+    if stated is not None and np.isfinite(stated).all() and (np.diff(stated) > 0).all() and abs(stated).max() < 2**31:
+        time_s = stated.astype(np.int64)
+    else:
+        notes.append("spectrogram: no increasing `time` column, rows taken as 2 s apart")
+    return SpectrogramFile(time_s, power, tuple(notes))
+
+
+def eeg_start(samples: int, offset_s: float | None) -> int:
+    """First sample of the labelled 50 s window; negative where a short file is centred in its window."""
+    return (samples - hms.EEG_WINDOW) // 2 if offset_s is None else round(offset_s * hms.EEG_RATE_HZ)
+
+
+def crop_eeg(eeg: EegFile, offset_s: float | None) -> EegFile:
+    """The labelled window, (10000, 19); what the file does not cover is NaN and noted.
+
+    Raises:
+        RecordError: the window lies outside the file.
+    """
+    start = eeg_start(len(eeg.uv), offset_s)
+    window, covered = _crop(eeg.uv, start, hms.EEG_WINDOW)
+    if not covered:
+        raise RecordError(f"EEG: expected a window at sample {start}, received {len(eeg.uv)} samples")
+    short = () if covered == hms.EEG_WINDOW else (f"EEG: {covered} of {hms.EEG_WINDOW} samples",)
+    return EegFile(window, eeg.notes + short)
+
+
+def crop_spectrogram(spectrogram: SpectrogramFile, offset_s: float | None) -> SpectrogramFile:
+    """The labelled ten minutes, (300, 400), rows placed by their `time`; what the file does not cover is NaN.
+
+    Raises:
+        RecordError: no row of the file lies in the window.
+    """
+    row = (spectrogram.time_s - 1) // hms.SPECTROGRAM_STEP_S
+    if offset_s is not None:
+        start = int(offset_s // hms.SPECTROGRAM_STEP_S)
+    elif row[0] >= 0 and row[-1] < hms.SPECTROGRAM_ROWS:
+        start = 0  # as the host cuts test files
+    else:
+        start = int(row[0] + (row[-1] - row[0] + 1 - hms.SPECTROGRAM_ROWS) // 2)
+    inside = (row >= start) & (row < start + hms.SPECTROGRAM_ROWS)
+    if not inside.any():
+        raise RecordError(
+            f"spectrogram: expected rows at {2 * start} s and later, "
+            f"received {spectrogram.time_s[0]} to {spectrogram.time_s[-1]} s"
+        )
+    window = np.full((hms.SPECTROGRAM_ROWS, spectrogram.power.shape[1]), np.nan, np.float32)
+    window[row[inside] - start] = spectrogram.power[inside]
+    covered = len(np.unique(row[inside]))
+    short = () if covered == hms.SPECTROGRAM_ROWS else (f"spectrogram: {covered} of {hms.SPECTROGRAM_ROWS} rows",)
+    time_s = 1 + hms.SPECTROGRAM_STEP_S * np.arange(start, start + hms.SPECTROGRAM_ROWS)
+    return SpectrogramFile(time_s, window, spectrogram.notes + short)
+
+
+def _read_table(folder: Path, name: str, needed: tuple[str, ...]) -> Any:
+    import pandas as pd  # only here, so that the processes that read records need not load it
+
+    path = folder / name
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder that holds {name}, found none")
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: expected this table, found none") from error
+    except (OSError, ValueError) as error:  # ValueError: what pandas raises for damaged or empty tables
+        raise InputError(f"{path}: expected a table in CSV form: {error}") from error
+    missing = [column for column in needed if column not in table.columns]
+    if missing:
+        raise InputError(f"{path}: expected columns {list(needed)}, missing {missing}")
+    for column in ("eeg_id", "spectrogram_id", "patient_id"):
+        if column in table.columns:
+            table[column] = _whole_numbers(path, table[column], optional=column != "eeg_id")
+    return table
+
+
+def _whole_numbers(path: Path, column: Any, optional: bool) -> Any:
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce")
+    bad = (numbers % 1 != 0) | (numbers < 0) | (numbers >= 2**53)
+    bad |= numbers.isna() & (column.notna() if optional else True)
+    if bad.any():
+        raise InputError(f"{path}: expected whole numbers from 0 as {column.name}, received {column[bad].iloc[0]!r}")
+    return numbers.astype("Int64")
+
+
+def _records(folder: Path, table: Any, split: str) -> list[Record]:
+    def optional(name: str, kind: type) -> list[Any]:
+        if name not in table.columns:
+            return [None] * len(table)
+        return [
+            None if value is None or value != value else kind(value)
+            for value in table[name].astype(object).where(table[name].notna(), None)
+        ]
+
+    rows = zip(
+        table["eeg_id"].astype(int),
+        optional("spectrogram_id", int),
+        optional("patient_id", int),
+        optional("eeg_label_offset_seconds", float),
+        optional("spectrogram_label_offset_seconds", float),
+    )
+    return [
+        Record(
+            eeg_id=eeg_id,
+            spectrogram_id=spectrogram_id,
+            patient_id=patient_id,
+            eeg_path=folder / hms.eeg_folder(split) / f"{eeg_id}.parquet",
+            spectrogram_path=None
+            if spectrogram_id is None
+            else folder / hms.spectrogram_folder(split) / f"{spectrogram_id}.parquet",
+            eeg_offset_s=eeg_offset_s,
+            spectrogram_offset_s=spectrogram_offset_s,
+        )
+        for eeg_id, spectrogram_id, patient_id, eeg_offset_s, spectrogram_offset_s in rows
+    ]
+
+
+def _read_columns(
+    path: Path, wanted: tuple[str, ...], measured: tuple[str, ...]
+) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
+    """The wanted columns that are there, as float arrays with NaN for nulls, and notes on those that are not."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(os.fspath(path)) as file:
+            names = file.schema_arrow.names
+            there = set(names)
+            present = [name for name in wanted if name in there]
+            missing = [name for name in measured if name not in there]
+            if len(missing) == len(measured):
+                raise RecordError(
+                    f"{path.name}: expected columns {measured[0]} ... {measured[-1]}, received {names[:3]} ..."
+                )
+            _check_size(path, file.metadata, set(present))
+            table = file.read(columns=present, use_threads=False)
+        columns = {name: _floats(path, name, column) for name, column in zip(table.column_names, table.columns)}
+    except FileNotFoundError as error:
+        raise RecordError(f"{path.name}: expected a file, found none") from error
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise RecordError(f"{path.name}: not readable as parquet: {reason}") from error
+    named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
+    return columns, [f"{path.name}: columns missing: {named}"] if missing else []
+
+
+def _check_size(path: Path, footer: Any, names: set[str]) -> None:
+    if not 0 < footer.num_rows <= MAX_ROWS:
+        raise RecordError(f"{path.name}: expected 1 to {MAX_ROWS} rows, received {footer.num_rows}")
+    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    chunks = [group.column(j) for group in groups for j in range(group.num_columns)]
+    decoded = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
+    if max(decoded, 4 * footer.num_rows * len(names)) > MAX_DECODED_BYTES:
+        raise RecordError(f"{path.name}: expected at most {MAX_DECODED_BYTES} bytes once decoded, received {decoded}")
+
+
+def _floats(path: Path, name: str, column: Any) -> npt.NDArray[Any]:
+    import pyarrow as pa
+
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise RecordError(f"{path.name}: expected numbers in column {name}, received {kind}")
+    values = column.to_numpy()  # nulls become NaN
+    return values if name == "time" else values.astype(np.float32, copy=False)
+
+
+def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) -> npt.NDArray[np.float32]:
+    rows = len(next(iter(columns.values())))
+    out = np.full((rows, len(names)), np.nan, np.float32)
+    for j, name in enumerate(names):
+        if name in columns:
+            out[:, j] = columns[name]
+    out[~np.isfinite(out)] = np.nan
+    return out
+
+
+def _check_any_finite(path: Path, values: npt.NDArray[np.float32]) -> None:
+    if not np.isfinite(values).any():
+        raise RecordError(f"{path.name}: expected values, received {values.shape[0]} rows without one finite value")
+
+
+def _crop(values: npt.NDArray[np.float32], start: int, length: int) -> tuple[npt.NDArray[np.float32], int]:
+    window = np.full((length, values.shape[1]), np.nan, np.float32)
+    low, high = max(start, 0), min(start + length, len(values))
+    if high <= low:
+        return window, 0
+    window[low - start : high - start] = values[low:high]
+    return window, high - low

@@ -1,0 +1,158 @@
+"""Checkpoints: digest, names, shapes and finite values are checked before a network sees a tensor.
+
+A fold is a `.safetensors` file with tensors named `conv1_conv/kernel`, float32 or float16. Loading goes by name: 310 of
+ResNet50's 320 tensors share their shape with another one, so a loader that goes by order can load a wrong file in
+silence.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hbac.errors import WeightsError
+from hbac.files import sha256_of, write_atomically
+from hbac.manifest import Fold, Manifest
+from hbac.resnet import NetworkSettings, Tensors, shapes
+
+if TYPE_CHECKING:
+    import keras
+
+DTYPES = {"F32": np.float32, "F16": np.float16}
+MAX_HEADER_BYTES = 1 << 20
+LISTED = 8  # differences that an error names before it only counts them
+
+
+def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
+    """Tensors of one fold, float32, by name, after every check that needs no network.
+
+    Raises:
+        WeightsError: the file is missing, or its size, digest, names, shapes, dtypes or values are not as expected.
+    """
+    path = manifest.path(fold)
+    size = path.stat().st_size
+    if size != fold.bytes:
+        raise WeightsError(f"{path}: expected {fold.bytes} bytes, received {size}")
+    digest = sha256_of(path)
+    if digest != fold.sha256:
+        raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
+    return read_tensors(path, manifest.network)
+
+
+def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
+    """Tensors of a whole network from a `.safetensors`, `.keras` or `.weights.h5` file, checked, float32.
+
+    Raises:
+        WeightsError: not such a file, or its names, shapes, dtypes or values are not those of the network.
+    """
+    if path.name.endswith(".safetensors"):
+        tensors = read_safetensors(path, shapes(settings))
+    else:
+        from hbac.keras_files import import_weights
+
+        tensors = import_weights(path, settings)
+    return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Tensors:
+    """Tensors of a safetensors file that holds exactly the expected names and shapes; no more of it is read than that.
+
+    Raises:
+        WeightsError: the header or the size is not as expected, or a value is not finite.
+    """
+    received = _header(path)
+    compare_shapes(path, expected, {name: tuple(entry["shape"]) for name, entry in received.items()})
+    for name, entry in received.items():
+        if entry["dtype"] not in DTYPES:
+            raise WeightsError(f"{path}: expected {name} as one of {sorted(DTYPES)}, received {entry['dtype']!r}")
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(path), framework="numpy") as file:
+            tensors = {name: file.get_tensor(name) for name in expected}
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: expected a safetensors file: {error}") from error
+    check_finite(path, tensors)
+    return tensors
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: type = np.float32) -> None:
+    """Write tensors as one safetensors file, float32 or float16, names in sorted order.
+
+    Raises:
+        WeightsError: a value is not finite, or does not stay so in float16.
+        InputError: the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    with np.errstate(over="ignore"):
+        stored = {name: np.ascontiguousarray(tensors[name], dtype) for name in sorted(tensors)}
+    check_finite(path, stored)
+    write_atomically(path, save(stored))
+
+
+def set_weights(model: "keras.Model", tensors: Mapping[str, np.ndarray]) -> None:
+    """Give a Keras model its weights by name.
+
+    Raises:
+        WeightsError: names or shapes differ from the model's; both differences are named.
+    """
+    variables = {variable.path: variable for variable in model.variables}
+    compare_shapes(
+        model.name,
+        {name: tuple(variable.shape) for name, variable in variables.items()},
+        {name: tensor.shape for name, tensor in tensors.items()},
+    )
+    for name, variable in variables.items():
+        variable.assign(tensors[name])
+
+
+def compare_shapes(
+    where: object, expected: Mapping[str, tuple[int, ...]], received: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise WeightsError with both differences unless names and shapes are the same."""
+    differences = [f"missing {name}" for name in expected if name not in received]
+    differences += [f"unexpected {name}" for name in received if name not in expected]
+    differences += [
+        f"{name} expected {expected[name]} received {tuple(received[name])}"
+        for name in expected
+        if name in received and tuple(received[name]) != tuple(expected[name])
+    ]
+    if differences:
+        more = f"; and {len(differences) - LISTED} more" if len(differences) > LISTED else ""
+        raise WeightsError(
+            f"{where}: expected {len(expected)} tensors, received {len(received)}; "
+            + "; ".join(differences[:LISTED])
+            + more
+        )
+
+
+def check_finite(where: object, tensors: Mapping[str, np.ndarray]) -> None:
+    """Raise WeightsError if a tensor holds NaN or infinity, or a variance is negative."""
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"{where}: expected finite values, received others in {name}")
+        if name.endswith("moving_variance") and tensor.min() < 0:
+            raise WeightsError(f"{where}: expected a variance of 0 or more, received {tensor.min()} in {name}")
+
+
+def _header(path: Path) -> dict[str, dict]:
+    """The table of a safetensors file, after checking that it and the file have a size that makes sense."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(8), "little")
+            if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
+                raise WeightsError(f"{path}: expected a safetensors header, received one of {length} in {size} bytes")
+            table = json.loads(file.read(length))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path}: expected a safetensors file: {error}") from error
+    table = {name: entry for name, entry in table.items() if name != "__metadata__"} if isinstance(table, dict) else {}
+    if not table or not all(isinstance(e, dict) and {"shape", "dtype"} <= e.keys() for e in table.values()):
+        raise WeightsError(f"{path}: expected a safetensors table of tensors, received none")
+    if not all(isinstance(e["shape"], list) and all(isinstance(n, int) for n in e["shape"]) for e in table.values()):
+        raise WeightsError(f"{path}: expected shapes of whole numbers")
+    return table
