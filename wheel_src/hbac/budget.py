@@ -36,7 +36,9 @@ class Budget:
 
     def __init__(self, limit_s: float | None, full: Plan, started: float, clock: Callable[[], float] = time.monotonic):
         self._full, self._clock = full, clock
-        self._end = None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
+        self._end = (
+            None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
+        )
         self._first = 0.0
         self._passes = 0
         self._lock = threading.Lock()

@@ -21,6 +21,7 @@ from hbac.spectrogram import bipolar, bridge_gaps
 HEIGHT, WIDTH, CHANNELS = 400, 300, 3
 SHAPE = (HEIGHT, WIDTH, CHANNELS)
 ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
+WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3: the largest that a waveform can be
 THREE_ZOOMS = "three-zooms-v1"
 STARTER = "starter-v1"
 
@@ -99,6 +100,29 @@ def make_image(eeg_uv: Array | None, power: Array | None, settings: ImageSetting
         image[..., 1] = _pair_spectrograms(pairs, gaps, settings)
         image[..., 2] = _waveforms(pairs, gaps, settings)
     return image
+
+
+def to_uint8(images: Array, settings: ImageSettings) -> npt.NDArray[np.uint8]:
+    """Images (..., 3) as they are cached: 12 nats over 255 steps (0.05 nat), the waveform's 0 at 128, +-6 over 254."""
+    out = np.empty(images.shape, np.uint8)
+    nats = images[..., :2] * settings.log_scale + settings.log_center - settings.log_floor
+    out[..., :2] = np.clip(np.rint(nats * (255 / _log_range(settings))), 0, 255)
+    out[..., 2] = np.clip(np.rint(images[..., 2] * (127 / WAVE_LIMIT)) + 128, 1, 255)
+    return out
+
+
+def from_uint8(cached: npt.NDArray[np.uint8], settings: ImageSettings) -> Array:
+    """Images as the network takes them; the inverse of `to_uint8` up to its steps, exact for what is missing."""
+    out = cached.astype(np.float32)
+    out[..., :2] *= np.float32(_log_range(settings) / 255 / settings.log_scale)
+    out[..., :2] += np.float32(floor(settings))
+    out[..., 2] -= 128
+    out[..., 2] *= np.float32(WAVE_LIMIT / 127)
+    return out
+
+
+def _log_range(settings: ImageSettings) -> float:
+    return settings.log_ceiling - settings.log_floor
 
 
 def floor(settings: ImageSettings) -> float:

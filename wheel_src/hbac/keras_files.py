@@ -108,7 +108,9 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
         raise WeightsError(f"{path}: expected the members {sorted(MEMBERS)}, received {sorted(names)[:8]}")
     for member in members:
         if member.file_size > min(MAX_MEMBER_BYTES, MAX_RATIO * max(member.compress_size, 1) + 65536):
-            raise WeightsError(f"{path}: expected {member.filename} of a plausible size, received {member.file_size} bytes")
+            raise WeightsError(
+                f"{path}: expected {member.filename} of a plausible size, received {member.file_size} bytes"
+            )
 
 
 def _check_objects(path: Path, file: "h5py.File") -> None:

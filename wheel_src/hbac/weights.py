@@ -100,7 +100,7 @@ def set_weights(model: "keras.Model", tensors: Mapping[str, np.ndarray]) -> None
     Raises:
         WeightsError: names or shapes differ from the model's; both differences are named.
     """
-    variables = {variable.path: variable for variable in model.variables}
+    variables = {variable.path: variable for variable in model.weights}
     compare_shapes(
         model.name,
         {name: tuple(variable.shape) for name, variable in variables.items()},
