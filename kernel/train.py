@@ -34,6 +34,7 @@ LEARNING_RATE = 2e-3
 WARM_UP_SHARE = 0.1
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
+BN_MOMENTUM = 0.9  # Keras's 0.99 still remembers the first weights after the few hundred steps of a small data set
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
 
@@ -131,6 +132,9 @@ def train_fold(images, votes, weights, reliable, train, valid, path, options, se
     keras.utils.set_random_seed(seed)
     network = NetworkSettings(width=options.width, dropout=DROPOUT)
     model = build(network)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = BN_MOMENTUM
     rng = np.random.default_rng(seed)
 
     class Batches(keras.utils.PyDataset):

@@ -1,0 +1,42 @@
+# make demo   the main job from nothing: environment, wheel, a small test folder, submission.csv
+# make test   the whole suite from nothing
+# make lint   ruff and mypy
+PYTHON ?= python3
+BIN := .venv/bin
+CONFIG := wheel_src/pyproject.toml
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.PHONY: demo test lint wheel clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# //p' Makefile | head -3
+
+.venv/ready: tests/requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
+	touch $@
+
+wheel: .venv/ready
+	PYTHON=$(BIN)/python ./build_wheel.sh
+
+demo: wheel
+	$(BIN)/python -m pip install --quiet --no-index --no-deps --force-reinstall dist/hbac-*.whl
+	rm -rf demo
+	$(BIN)/hbac simulate demo/data --patients 0 --test-records 12 --seed 1
+	$(BIN)/python kernel/infer.py --test-dir demo/data --output demo/submission.csv
+	$(BIN)/hbac check demo/submission.csv --test-dir demo/data
+	@echo; head -4 demo/submission.csv; echo "..."
+	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
+
+test: .venv/ready
+	$(BIN)/python -m pytest -c $(CONFIG) --rootdir=.
+
+lint: .venv/ready
+	$(BIN)/ruff check --config $(CONFIG) .
+	$(BIN)/ruff format --check --config $(CONFIG) .
+	$(BIN)/mypy --config-file $(CONFIG) wheel_src/hbac
+
+clean:
+	rm -rf .venv dist demo

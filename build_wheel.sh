@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Build the wheel, the same bytes wherever and whenever, and lay out below dist/kaggle/ what the kaggle command takes:
+#
+#     KAGGLE_OWNER=your-name ./build_wheel.sh [FOLDER-WITH-MANIFEST]
+#
+#     dist/kaggle/hbac-wheel     kaggle datasets create -p ...    our wheel, and safetensors' beside it
+#     dist/kaggle/hbac-weights   kaggle datasets create -p ...    the manifest and its folds, from FOLDER (default: here)
+#     dist/kaggle/hbac-infer     kaggle kernels push -p ...       the submission kernel
+#     dist/kaggle/hbac-train     kaggle kernels push -p ...       the training kernel
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+python=${PYTHON:-python3}
+owner=${KAGGLE_OWNER:-OWNER}
+weights=${1:-.}
+kaggle=dist/kaggle
+safetensors="safetensors==0.5.3"
+
+[ -f "$weights/weights_manifest.json" ] || {
+  echo "build_wheel.sh: expected $weights/weights_manifest.json, found none" >&2
+  exit 2
+}
+rm -rf dist
+mkdir -p "$kaggle"/hbac-{wheel,weights,infer,train}
+
+export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01: the time that every file in the archive states
+"$python" -m pip wheel --quiet --no-deps --no-cache-dir --disable-pip-version-check --wheel-dir dist ./wheel_src
+cp dist/hbac-*.whl "$kaggle/hbac-wheel/"
+"$python" -m pip download --quiet --no-deps --disable-pip-version-check --only-binary=:all: --implementation cp --abi abi3 \
+  --python-version 3.10 --platform manylinux_2_17_x86_64 --dest "$kaggle/hbac-wheel" "$safetensors" ||
+  echo "build_wheel.sh: $safetensors could not be downloaded; Kaggle's images hold one of their own" >&2
+
+cp "$weights/weights_manifest.json" "$kaggle/hbac-weights/"
+"$python" - "$weights" "$kaggle/hbac-weights" <<'PYTHON' # flat: the kaggle command leaves folders out
+import json, pathlib, shutil, sys
+source, target = map(pathlib.Path, sys.argv[1:])
+for fold in json.loads((source / "weights_manifest.json").read_text())["folds"]:
+    stated = source / fold["file"]
+    shutil.copy(stated if stated.exists() else source / stated.name, target)
+PYTHON
+
+place() { sed "s/OWNER/$owner/g" "kernel/$1" >"$kaggle/$2"; }
+place wheel.dataset-metadata.json hbac-wheel/dataset-metadata.json
+place weights.dataset-metadata.json hbac-weights/dataset-metadata.json
+for kernel in infer train; do
+  cp "kernel/$kernel.py" "$kaggle/hbac-$kernel/"
+  place "$kernel.kernel-metadata.json" "hbac-$kernel/kernel-metadata.json"
+done
+
+(cd dist && sha256sum hbac-*.whl)

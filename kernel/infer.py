@@ -1,0 +1,99 @@
+"""Answer a test folder with an ensemble of ResNet50 folds and write submission.csv, with no internet.
+
+On Kaggle, with the competition, the wheel's data set and the weights' data set attached, it takes no arguments. At home:
+
+    python kernel/infer.py --test-dir DIR [--manifest FILE] [--output submission.csv] [--batch-size N] [--workers N]
+                           [--strict] [--resume] [--time-budget 8h30m] [--flip-tta]
+
+The same as `hbac predict`: this file only finds the inputs and makes the package importable.
+"""
+
+import importlib
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+# Settings
+INPUT = Path("/kaggle/input")
+LAYOUTS = (  # where Kaggle mounts what is attached, below INPUT; nothing deeper is ever searched
+    "*",
+    "competitions/*",
+    "datasets/*/*",
+    "notebooks/*/*",
+    "models/*/*/*/*/*",
+)
+TIME_BUDGET = "8h30m"  # the competition's limit is 9 h; used on Kaggle unless --time-budget says otherwise
+CHECKOUT = Path(__file__).resolve().parent.parent if "__file__" in globals() else Path.cwd()
+
+
+def main(arguments: list[str]) -> int:
+    roots = [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
+    make_importable("hbac", roots)
+    make_importable("safetensors", roots)
+    if roots and "--test-dir" not in arguments:
+        arguments = ["--test-dir", str(find_competition(roots)), "--time-budget", TIME_BUDGET, *arguments]
+    if "--manifest" not in arguments:
+        arguments = ["--manifest", str(find_manifest(roots)), *arguments]
+
+    from hbac.cli import main as hbac
+
+    return hbac(["predict", *arguments])
+
+
+def find_competition(roots: list[Path]) -> Path:
+    """The folder with test.csv and test_eegs/."""
+    return the_one(
+        "the competition's data (a folder with test.csv and test_eegs/)",
+        [root for root in roots if (root / "test.csv").is_file() and (root / "test_eegs").is_dir()],
+    )
+
+
+def find_manifest(roots: list[Path]) -> Path:
+    """The attached manifest or, away from Kaggle, the checkout's."""
+    if not roots:
+        return CHECKOUT / "weights_manifest.json"
+    manifests = [root / "weights_manifest.json" for root in roots]
+    return the_one("a data set with weights_manifest.json", [path for path in manifests if path.is_file()])
+
+
+def make_importable(package: str, roots: list[Path]) -> None:
+    """Install the attached wheel of `package`; without one use what is installed, or the checkout around this file.
+
+    An attached hbac comes before an installed one; of safetensors the installed one serves as well.
+    """
+    wheels = [wheel for root in roots for wheel in wheels_in(root, package)]
+    installed = importlib.util.find_spec(package) is not None
+    if wheels and (package == "hbac" or not installed):
+        install(the_one(f"the wheel of {package}", wheels))
+    elif not installed and (CHECKOUT / "wheel_src" / package).is_dir():
+        sys.path.insert(0, str(CHECKOUT / "wheel_src"))
+    elif not installed:
+        raise SystemExit(f"infer.py: expected the package {package} installed, or a data set with its wheel attached")
+
+
+def install(wheel: Path) -> None:
+    """Install a wheel with no index and no dependencies, or put it on the path where pip cannot take it."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+    if wheel.is_dir() or subprocess.run([*pip, str(wheel)], capture_output=True).returncode != 0:
+        # Unpacked by the upload, or renamed so that pip refuses it: pure Python is imported all the same.
+        sys.path.insert(0, str(wheel))
+    importlib.invalidate_caches()
+
+
+def wheels_in(root: Path, package: str) -> list[Path]:
+    """Wheels of a package in a data set: files, folders they were unpacked to, or the data set itself."""
+    unpacked = [folder for folder in (root, *sorted(root.glob(f"{package}-*"))) if (folder / package).is_dir()]
+    return unpacked or [file for file in sorted(root.glob(f"{package}-*.whl")) if file.is_file()]
+
+
+def the_one(what: str, found: list[Path]) -> Path:
+    if len(found) != 1:
+        received = ", ".join(map(str, found)) or f"none below {INPUT}"
+        raise SystemExit(f"infer.py: expected {what} once, received {received}")
+    return found[0]
+
+
+if __name__ == "__main__":
+    in_notebook = "ipykernel" in sys.modules  # whose own arguments are not ours
+    sys.exit(main([] if in_notebook else sys.argv[1:]))

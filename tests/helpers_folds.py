@@ -1,0 +1,116 @@
+"""Random folds for tests: the tensors of a network whose answers are neither saturated nor all the same.
+
+pytest's import mode puts no test folder on the path; `pythonpath` in `wheel_src/pyproject.toml` does.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hbac import competition as hms
+from hbac.golden import golden_eeg, golden_power
+from hbac.image import PRESETS, THREE_ZOOMS, ImageSettings, make_image
+from hbac.manifest import MANIFEST_NAME, write_manifest
+from hbac.resnet import HEAD, NetworkSettings, Tensors, shapes
+from hbac.weights import write_safetensors
+
+LOGIT_SPREAD = 1.0  # standard deviation, over a few images, of the logits that `write_random_folds` aims at
+
+
+def random_tensors(settings: NetworkSettings, seed: int, head: bool = True) -> Tensors:
+    """All tensors of a network, float32: kernels after He et al. 2015, every bias and statistic off its default.
+
+    The last normalisation of a block is scaled down, as sixteen sums of variance 1 would grow. Probabilities are
+    saturated nevertheless, and nearly the same for all images; `write_random_folds` sets the head right.
+    """
+    rng = np.random.default_rng(seed)
+    return {name: _random(name, shape, rng) for name, shape in shapes(settings, head).items()}
+
+
+def _random(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    layer, part = name.rsplit("/", 1)
+    if part == "kernel":
+        gain = 1.0 if layer == HEAD else 2.0
+        value = rng.normal(0, np.sqrt(gain / np.prod(shape[:-1])), shape)
+    elif part == "gamma":
+        low, high = (0.2, 0.5) if layer.endswith("_3_bn") else (0.6, 1.4)
+        value = rng.uniform(low, high, shape)
+    elif part == "moving_variance":
+        value = rng.uniform(0.5, 1.5, shape)
+    else:  # bias, beta, moving_mean
+        value = rng.normal(0, 0.1, shape)
+    return value.astype(np.float32)
+
+
+def write_random_folds(
+    folder: Path,
+    width: int = 8,
+    folds: int = 3,
+    seed: int = 0,
+    temperature: float = 1.0,
+    preprocessing: ImageSettings = PRESETS[THREE_ZOOMS],
+    weights: tuple[float, ...] | None = None,
+) -> Path:
+    """Write random folds and their manifest; fold i counts `weights[i]`, 1, 2, 3 ... by default.
+
+    Folds lie in `folder/weights/`, float32; the manifest's path comes back. Fold i has the tensors of
+    `random_tensors(NetworkSettings(width), 1000 * seed + i)` but for its head, which is scaled and shifted so that
+    the golden record's variants get different answers, all classes between about 1 % and 90 %.
+    """
+    from hbac.engine import TensorFlowEngine
+    from hbac.ensemble import Checkpoint, new_manifest
+
+    network = NetworkSettings(width=width)
+    engine = TensorFlowEngine(network)
+    tensors = [random_tensors(network, 1000 * seed + i) for i in range(folds)]
+    _set_heads(tensors, engine, preprocessing, seed)
+    checkpoints = []
+    (folder / "weights").mkdir(parents=True, exist_ok=True)
+    for i in range(folds):
+        path = folder / "weights" / f"random_fold{i}.safetensors"
+        write_safetensors(path, tensors[i])
+        checkpoints.append(Checkpoint(path, weight=float(weights[i] if weights else 1 + i), score={"kl": 1.0}))
+    manifest = new_manifest(
+        checkpoints,
+        folder,
+        "random folds, for tests only",
+        preprocessing,
+        network,
+        engine,
+        temperature=temperature,
+        class_prior=hms.MEAN_VOTE,
+        training={"command": "tests/helpers_folds.py"},
+    )
+    engine.close()
+    write_manifest(manifest, folder / MANIFEST_NAME)
+    return folder / MANIFEST_NAME
+
+
+def golden_variants(settings: ImageSettings) -> np.ndarray:
+    """(6, 400, 300, 3) images that differ as records do: whole, halves missing, quiet, loud, backwards."""
+    eeg, power = golden_eeg(), golden_power()
+    return np.stack(
+        [
+            make_image(eeg, power, settings),
+            make_image(None, power, settings),
+            make_image(eeg, None, settings),
+            make_image(eeg * np.float32(0.2), power * np.float32(0.04), settings),
+            make_image(eeg * np.float32(3), power * np.float32(9), settings),
+            make_image(eeg[::-1], power[::-1], settings),
+        ]
+    )
+
+
+def _set_heads(folds: list[Tensors], engine: Any, preprocessing: ImageSettings, seed: int) -> None:
+    """Scale and shift each head in place, so that logits spread by `LOGIT_SPREAD` around small random offsets."""
+    rng = np.random.default_rng(seed)
+    images = golden_variants(preprocessing)
+    engine.load(folds)
+    for i, tensors in enumerate(folds):
+        logits = np.concatenate([engine.logits(i, image[None]) for image in images]).astype(np.float64)  # (6, classes)
+        spread = LOGIT_SPREAD / logits.std(axis=0)
+        offset = rng.normal(0, 0.5, len(spread))
+        kernel, bias = tensors[f"{HEAD}/kernel"], tensors[f"{HEAD}/bias"]
+        tensors[f"{HEAD}/kernel"] = (kernel * spread).astype(np.float32)
+        tensors[f"{HEAD}/bias"] = ((bias - logits.mean(axis=0)) * spread + offset).astype(np.float32)
