@@ -31,7 +31,7 @@ demo: wheel
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
-	$(BIN)/python -m pytest -c $(CONFIG) --rootdir=.
+	$(BIN)/python -m pytest -c $(CONFIG) tests
 
 lint: .venv/ready
 	$(BIN)/ruff check --config $(CONFIG) .

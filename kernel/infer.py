@@ -28,17 +28,22 @@ CHECKOUT = Path(__file__).resolve().parent.parent if "__file__" in globals() els
 
 
 def main(arguments: list[str]) -> int:
-    roots = [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
-    make_importable("hbac", roots)
-    make_importable("safetensors", roots)
-    if roots and "--test-dir" not in arguments:
-        arguments = ["--test-dir", str(find_competition(roots)), "--time-budget", TIME_BUDGET, *arguments]
+    attached = roots()
+    make_importable("hbac", attached)
+    make_importable("safetensors", attached)
+    if attached and "--test-dir" not in arguments:
+        arguments = ["--test-dir", str(find_competition(attached)), "--time-budget", TIME_BUDGET, *arguments]
     if "--manifest" not in arguments:
-        arguments = ["--manifest", str(find_manifest(roots)), *arguments]
+        arguments = ["--manifest", str(find_manifest(attached)), *arguments]
 
     from hbac.cli import main as hbac
 
     return hbac(["predict", *arguments])
+
+
+def roots() -> list[Path]:
+    """Folders of what is attached; none away from Kaggle."""
+    return [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
 
 
 def find_competition(roots: list[Path]) -> Path:

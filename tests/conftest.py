@@ -1,0 +1,64 @@
+"""Fixtures that several test modules share: a simulated test folder, random folds, the real sample."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT.parent / "shared" / "data" / "hms_sample"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The folder of real records; the test is skipped where it is not there."""
+    if not SAMPLE.is_dir():
+        pytest.skip("the real records of ../shared/data/hms_sample are not on this machine")
+    return SAMPLE
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A simulated data set: three training patients and six test records. Not to be changed: copy it."""
+    from hbac.simulate import simulate
+
+    out = tmp_path_factory.mktemp("simulated") / "data"
+    simulate(out, patients=3, seed=11, test_records=6, progress=False)
+    return out
+
+
+@pytest.fixture
+def test_dir(simulated: Path, tmp_path: Path) -> Path:
+    """A copy of the simulated test folder that a test may damage."""
+    out = tmp_path / "test_dir"
+    out.mkdir()
+    for name in ("test.csv", "sample_submission.csv"):
+        shutil.copy(simulated / name, out)
+    for name in ("test_eegs", "test_spectrograms"):
+        shutil.copytree(simulated / name, out / name)
+    return out
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of three random folds of width 8."""
+    from helpers_folds import write_random_folds
+
+    return write_random_folds(tmp_path_factory.mktemp("folds"))
+
+
+@pytest.fixture(scope="session")
+def hbac() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the `hbac` command of this source tree in a process of its own."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hbac", *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "wheel_src")}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
+
+    return run

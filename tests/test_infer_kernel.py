@@ -1,0 +1,115 @@
+"""kernel/infer.py: what it finds below /kaggle/input, what it says when it does not, and how it runs at home."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from conftest import ROOT
+from hbac.submission import check_submission
+
+
+@pytest.fixture
+def infer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The kernel as a module, its /kaggle/input in a temporary folder."""
+    spec = importlib.util.spec_from_file_location("infer", ROOT / "kernel" / "infer.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "INPUT", tmp_path / "input")
+    return module
+
+
+def competition(folder: Path) -> Path:
+    (folder / "test_eegs").mkdir(parents=True)
+    (folder / "test.csv").touch()
+    return folder
+
+
+def weights(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "weights_manifest.json").touch()
+    return folder / "weights_manifest.json"
+
+
+PLACES = ["slug", "competitions/slug", "datasets/owner/slug", "notebooks/owner/slug", "models/owner/slug/keras/v/1"]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_inputs_are_found_in_every_mount_layout(place: str, infer: ModuleType) -> None:
+    folder = competition(infer.INPUT / f"{place}-hms")
+    manifest = weights(infer.INPUT / f"{place}-weights")
+    assert infer.find_competition(infer.roots()) == folder
+    assert infer.find_manifest(infer.roots()) == manifest
+
+
+def test_two_that_match_are_an_error_that_lists_both(infer: ModuleType) -> None:
+    first, second = (weights(infer.INPUT / name / "w") for name in ("datasets/a", "datasets/b"))
+    with pytest.raises(SystemExit, match="once, received") as caught:
+        infer.find_manifest(infer.roots())
+    assert str(first) in str(caught.value)
+    assert str(second) in str(caught.value)
+
+
+def test_nothing_attached_is_an_error_that_says_what_to_attach(infer: ModuleType) -> None:
+    (infer.INPUT / "other").mkdir(parents=True)
+    with pytest.raises(SystemExit, match="test.csv and test_eegs/"):
+        infer.find_competition(infer.roots())
+    with pytest.raises(SystemExit, match="weights_manifest.json"):
+        infer.find_manifest(infer.roots())
+
+
+def test_a_folder_is_never_searched_deeper_than_the_layouts(infer: ModuleType) -> None:
+    weights(infer.INPUT / "slug" / "some" / "where" / "deep" / "down")
+    with pytest.raises(SystemExit):
+        infer.find_manifest(infer.roots())
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["hbac-0.1.0-py3-none-any.whl"], "hbac-0.1.0-py3-none-any.whl"),
+        (["hbac-0.1.0-py3-none-any.whl/hbac/__init__.py"], "hbac-0.1.0-py3-none-any.whl"),
+        (["hbac-0.1.0-py3-none-any/hbac/__init__.py"], "hbac-0.1.0-py3-none-any"),
+        (["hbac/__init__.py", "hbac-0.1.0.dist-info/METADATA"], "."),
+    ],
+)
+def test_a_wheel_is_found_packed_or_unpacked(files: list[str], expected: str, infer: ModuleType) -> None:
+    root = infer.INPUT / "slug"
+    for file in files:
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).touch()
+    assert infer.wheels_in(root, "hbac") == [root / expected]
+
+
+def test_away_from_kaggle_the_checkout_s_manifest_is_used(infer: ModuleType) -> None:
+    assert infer.find_manifest([]) == ROOT / "weights_manifest.json"
+
+
+def test_the_script_runs_from_any_folder_with_nothing_installed(
+    test_dir: Path, manifest: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, str(ROOT / "kernel" / "infer.py"), "--test-dir", str(test_dir), "--manifest", str(manifest)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    (tmp_path / "cwd").mkdir()
+    done = subprocess.run(
+        [*command, "--flip-tta", "--workers", "1", "--batch-size", "4", "--time-budget", "1h"],
+        cwd=tmp_path / "cwd", env=environment, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "predict: 100%" in done.stderr
+    assert "record/s" in done.stderr
+    ids = [int(line.split(",")[0]) for line in (test_dir / "sample_submission.csv").read_text().splitlines()[1:]]
+    check_submission(tmp_path / "cwd" / "submission.csv", ids)
+
+
+def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "kernel" / "infer.py"), "--test-dir", str(tmp_path / "none")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
