@@ -199,7 +199,11 @@ def write_results(options, scores, figures, temperature, prior) -> None:
         TensorFlowEngine(network),
         round(temperature, 4),
         [round(float(p), 6) for p in prior / prior.sum()],
-        {"epochs": options.epochs, "seed": options.seed, "out_of_fold": {k: round(v, 4) for k, v in figures.items()}},
+        {
+            "data": options.data.name,
+            **{name: getattr(options, name) for name in ("width", "folds", "epochs", "seed")},
+            "out_of_fold": {name: round(value, 4) for name, value in figures.items()},
+        },
     )
     write_manifest(manifest, options.output / MANIFEST_NAME)
     print(f"{options.output / MANIFEST_NAME}: {len(scores)} folds")

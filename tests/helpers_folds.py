@@ -3,6 +3,7 @@
 pytest's import mode puts no test folder on the path; `pythonpath` in `wheel_src/pyproject.toml` does.
 """
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,20 @@ def _set_heads(folds: list[Tensors], engine: Any, preprocessing: ImageSettings, 
         kernel, bias = tensors[f"{HEAD}/kernel"], tensors[f"{HEAD}/bias"]
         tensors[f"{HEAD}/kernel"] = (kernel * spread).astype(np.float32)
         tensors[f"{HEAD}/bias"] = ((bias - logits.mean(axis=0)) * spread + offset).astype(np.float32)
+
+
+@cache
+def keras_resnet50() -> Any:
+    """`keras.applications.ResNet50(weights=None, include_top=False)` with `random_tensors(..., seed=50)`."""
+    import keras
+
+    model = keras.applications.ResNet50(weights=None, include_top=False)
+    tensors = random_tensors(NetworkSettings(), 50, head=False)
+    for variable in model.weights:
+        variable.assign(tensors[variable.path])
+    return model
+
+
+def relative_difference(received: np.ndarray, expected: np.ndarray) -> float:
+    """Largest absolute difference over the largest absolute expected value."""
+    return float(np.abs(received - expected).max() / np.abs(expected).max())

@@ -32,7 +32,12 @@ TRAIN_COLUMNS: Final = (
 EEG_RATE_HZ: Final = 200
 EEG_WINDOW_S: Final = 50
 EEG_WINDOW: Final = EEG_RATE_HZ * EEG_WINDOW_S  # 10,000 samples
-EEG_COLUMNS: Final = tuple("Fp1 F3 C3 P3 F7 T3 T5 O1 Fz Cz Pz Fp2 F4 C4 P4 F8 T4 T6 O2 EKG".split())
+# fmt: off
+EEG_COLUMNS: Final = (
+    "Fp1", "F3", "C3", "P3", "F7", "T3", "T5", "O1", "Fz", "Cz",
+    "Pz", "Fp2", "F4", "C4", "P4", "F8", "T4", "T6", "O2", "EKG",
+)
+# fmt: on
 ELECTRODES: Final = EEG_COLUMNS[:19]
 
 # Bipolar chains, front to back, in the order of the spectrogram's columns.

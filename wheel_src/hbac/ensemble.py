@@ -143,17 +143,20 @@ class Ensemble:
         total = np.zeros((len(images), len(self.manifest.class_prior)))
         for fold, weight in zip(folds, weights):
             for view in views:
-                logits = self.engine.logits(fold, view)
-                if not np.isfinite(logits).all():
-                    raise WeightsError(f"{self.manifest.folds[fold].file}: expected finite logits, received {logits}")
-                total += weight * softmax(logits, self.manifest.temperature)
+                total += weight * softmax(self._logits(fold, view), self.manifest.temperature)
         return total / total.sum(axis=1, keepdims=True)
 
+    def _logits(self, fold: int, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        logits = self.engine.logits(fold, images)
+        if not np.isfinite(logits).all():
+            raise WeightsError(f"{self.manifest.folds[fold].file}: expected finite logits, received {logits.tolist()}")
+        return logits
+
     def _check_answers(self, image: npt.NDArray[np.float32]) -> None:
-        reduced = "0 GPUs" not in self.engine.description
+        reduced = " 0 GPUs" not in self.engine.description
         tolerance = REDUCED_TOLERANCE if reduced else PROBABILITY_TOLERANCE
         for number, fold in enumerate(self.manifest.folds):
-            received = softmax(self.engine.logits(number, image[None]))[0]
+            received = softmax(self._logits(number, image[None]))[0]
             worst = float(np.abs(received - np.array(fold.golden)).max())
             if not worst <= tolerance:
                 raise WeightsError(

@@ -24,7 +24,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: expected a place to write to: {error.strerror}") from error
+        raise InputError(f"{path}: expected a place to write to, received: {error.strerror or error}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hbac import competition as hms
 from hbac.image import ImageSettings, make_image
 
-PROBE_ROWS = slice(5, None, 29)  # 29 has no factor in common with 25 or 100: all frequencies and chains have their turn
+PROBE_ROWS = slice(5, None, 29)  # 14 rows in 14 of the 16 pairs, in each at another of its 25 rows
 PROBE_COLUMNS = slice(7, None, 37)
 PROBE_SHAPE = (3, 15, 9)  # channels, 14 rows and their mean, 8 columns and their mean
 IMAGE_TOLERANCE = 1e-4
@@ -51,9 +51,10 @@ def golden_image(settings: ImageSettings) -> Array:
 
 
 def probe(image: Array) -> list[list[list[float]]]:
-    """The values of an image that a manifest keeps: `PROBE_SHAPE`, a grid of 14 x 8 and, in its last row and column, means.
+    """The values of an image that a manifest keeps: `PROBE_SHAPE`, a grid of 14 x 8 framed by means.
 
-    The means are over all cells of a column, of a row and of the channel, so that no cell can change unseen.
+    The means are over all cells of a column, of a row and of the channel, so that cells between those of the grid
+    count too: a change of 0.05 nat in a single pair moves the mean of its channel by more than `IMAGE_TOLERANCE`.
     """
     grid = image[PROBE_ROWS, PROBE_COLUMNS]  # (14, 8, 3)
     rows = image[PROBE_ROWS].mean(axis=1, keepdims=True, dtype=np.float64)

@@ -21,7 +21,7 @@ from hbac.spectrogram import bipolar, bridge_gaps
 HEIGHT, WIDTH, CHANNELS = 400, 300, 3
 SHAPE = (HEIGHT, WIDTH, CHANNELS)
 ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
-WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3: the largest that a waveform can be
+WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3; the largest swings, doubled by the high-pass, come to 6.01 (clipped)
 THREE_ZOOMS = "three-zooms-v1"
 STARTER = "starter-v1"
 
@@ -43,12 +43,12 @@ class ImageSettings:
     log_center: float = 0.0
     log_scale: float = 2.0
     clip_uv: float = 1024.0
-    high_pass_hz: float = 0.3  # zero-phase, second order: takes electrode drift, leaves 0.77 of the amplitude at 0.5 Hz
+    high_pass_hz: float = 0.3  # zero-phase, second order: takes electrode drift, leaves 0.89 of the amplitude at 0.5 Hz
     pair_frame_s: float = 1.35
     pair_time_bandwidth: float = 1.0
     pair_first_hz: float = 0.5
     pair_first_step_hz: float = 0.4
-    pair_step_growth: float = 1.0575  # 25 frequencies up to 20.2 Hz, the last step 1.4 Hz: less than a line's width
+    pair_step_growth: float = 1.0575  # 25 frequencies up to 20.2 Hz, the last step 1.45 Hz: less than a line's 1.48
     blank_above: float = 0.25  # a frame of channel 1 with a larger share of missing samples is blank
     wave_s: float = 10.0
     wave_low_pass_hz: float = 14.0
@@ -103,7 +103,7 @@ def make_image(eeg_uv: Array | None, power: Array | None, settings: ImageSetting
 
 
 def to_uint8(images: Array, settings: ImageSettings) -> npt.NDArray[np.uint8]:
-    """Images (..., 3) as they are cached: 12 nats over 255 steps (0.05 nat), the waveform's 0 at 128, +-6 over 254."""
+    """Images (..., 3) as they are cached: 12 nats over 255 steps (0.047 nat), the waveform's 0 at 128, +-6 over 254."""
     out = np.empty(images.shape, np.uint8)
     nats = images[..., :2] * settings.log_scale + settings.log_center - settings.log_floor
     out[..., :2] = np.clip(np.rint(nats * (255 / _log_range(settings))), 0, 255)
@@ -137,7 +137,7 @@ def pair_frequencies_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
 
 
 def _log_power(power: Array, settings: ImageSettings) -> Array:
-    """Clipped natural logarithm; what is not finite becomes the floor."""
+    """Clipped natural logarithm; NaN becomes the floor."""
     low, high = np.float32(np.exp(settings.log_floor)), np.float32(np.exp(settings.log_ceiling))
     return np.log(np.clip(np.nan_to_num(power, nan=0.0), low, high))
 
@@ -184,7 +184,7 @@ def _pair_kernel(settings: ImageSettings) -> tuple[Array, npt.NDArray[np.int64]]
     Frames are centred on the columns' middles; those that would reach over an edge are moved inside.
     """
     length = round(settings.pair_frame_s * hms.EEG_RATE_HZ)
-    taper = dpss(length, settings.pair_time_bandwidth) / np.sqrt(hms.EEG_RATE_HZ)  # power in uV^2/Hz, as the host's
+    taper = dpss(length, settings.pair_time_bandwidth, norm=2) / np.sqrt(hms.EEG_RATE_HZ)  # power in uV^2/Hz
     seconds = np.arange(length) / hms.EEG_RATE_HZ
     phase = 2 * np.pi * seconds[:, None] * pair_frequencies_hz(settings)
     kernel = taper[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)

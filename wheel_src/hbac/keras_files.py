@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from hbac.errors import WeightsError
 from hbac.files import write_atomically
+from hbac.manifest import brief
 from hbac.resnet import BN_PARTS, HEAD, NetworkSettings, Tensors, build, shapes
 from hbac.weights import LISTED, check_finite, compare_shapes, set_weights
 
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 IMAGENET_NOTOP_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
 OLD_IMAGENET_NOTOP_MD5_START = "a268eb85"
 OLD_LAYER_NAMES = re.compile(r"(res|bn)\d[a-f]_branch|^bn_conv1$")
+CHANGING = re.compile(  # layers that change the answer and leave nothing but their name among the weights
+    r"^(tf\.|(rescaling|normalization|lambda|resizing|center_crop|average_pooling2d|global_max_pooling2d)(_\d+)?$)"
+)
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_MEMBER_BYTES = 4 << 30
 MAX_RATIO = 200  # of a zip member; weights hardly compress
@@ -37,12 +42,13 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
 
     Args:
         path: a `.keras`, `.weights.h5` or legacy `.h5` file of this network. Its layers may lie in a nested model.
-        settings: the network that the weights are for.
+        settings: the network that the weights are for. What a file says of it besides weights is not read; layers
+            such as `Rescaling` are refused where their names show them.
         head: False for a backbone without the layer of logits, as ImageNet's "notop" file. With a head, one dense
             layer under any name is taken for `predictions`.
 
     Returns:
-        Names to float arrays, as `resnet.shapes` has them.
+        Names to float32 arrays, as `resnet.shapes` has them.
 
     Raises:
         WeightsError: not such a file, or layers are missing, renamed, added, of another shape or in another order.
@@ -55,7 +61,7 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
             _check_objects(path, file)
             layers = list(_legacy_layers(path, file) if _is_legacy(file) else _layers(path, file))
             return _by_our_names(path, layers, shapes(settings, head=head), head)
-    except (OSError, KeyError, ValueError, RuntimeError) as error:  # what h5py raises for damaged files
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
         raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
 
 
@@ -82,12 +88,14 @@ def _content(path: Path) -> bytes:
     """The HDF5 bytes of a Keras file, whichever of the forms it has."""
     try:
         if not zipfile.is_zipfile(path):
+            if path.stat().st_size > MAX_MEMBER_BYTES:
+                raise WeightsError(f"{path}: expected at most {MAX_MEMBER_BYTES} bytes, received more")
             content = path.read_bytes()
         else:
             with zipfile.ZipFile(path) as archive:
                 _check_members(path, archive.infolist())
                 content = archive.read("model.weights.h5")
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"{path}: expected a Keras file: {error}") from error
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5.startswith(OLD_IMAGENET_NOTOP_MD5_START):
@@ -105,8 +113,12 @@ def _old_imagenet(path: Path) -> WeightsError:
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
     names = [member.filename for member in members]
     if sorted(names) != sorted(MEMBERS):
-        raise WeightsError(f"{path}: expected the members {sorted(MEMBERS)}, received {sorted(names)[:8]}")
+        raise WeightsError(f"{path}: expected the members {sorted(MEMBERS)}, received {brief(sorted(names))}")
     for member in members:
+        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise WeightsError(
+                f"{path}: expected {member.filename} stored or deflated, received it otherwise or encrypted"
+            )
         if member.file_size > min(MAX_MEMBER_BYTES, MAX_RATIO * max(member.compress_size, 1) + 65536):
             raise WeightsError(
                 f"{path}: expected {member.filename} of a plausible size, received {member.file_size} bytes"
@@ -124,15 +136,17 @@ def _check_objects(path: Path, file: "h5py.File") -> None:
         for name in group:
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
-                raise WeightsError(f"{path}: expected plain objects, received a {type(link).__name__} at {name!r}")
+                raise WeightsError(f"{path}: expected plain objects, received a {type(link).__name__} at {brief(name)}")
             item = group[name]
             count += 1
             if count > MAX_OBJECTS:
                 raise WeightsError(f"{path}: expected at most {MAX_OBJECTS} objects, received more")
             if isinstance(item, h5py.Group):
                 count += walk(item, depth + 1)
-            elif item.is_virtual or item.external or item.dtype.kind not in "fSO":
-                raise WeightsError(f"{path}: expected plain arrays of floats, received another kind at {item.name!r}")
+            elif not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+                raise WeightsError(f"{path}: expected arrays inside the file, received none at {brief(item.name)}")
+            elif item.dtype.kind not in "fiub":  # an optimizer counts its steps in integers
+                raise WeightsError(f"{path}: expected arrays of numbers, received {item.dtype} at {brief(item.name)}")
         return count
 
     walk(file, 0)
@@ -157,6 +171,7 @@ def _layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
 
         for name in sorted(group, key=natural):
             item = group[name]
+            _refuse_changing(path, name)
             if name == "vars" and isinstance(item, h5py.Group) and len(item):
                 stated = item.attrs.get("name")
                 if stated is None:
@@ -165,7 +180,7 @@ def _layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
                         "Keras 3.5 or later"
                     )
                 yield _text(stated), _numbered(path, item)
-            elif isinstance(item, h5py.Group) and name not in ("optimizer", "vars"):
+            elif isinstance(item, h5py.Group) and name not in ("optimizer", "seed_generator", "vars"):
                 yield from walk(item)
 
     yield from walk(file)
@@ -180,17 +195,25 @@ def _numbered(path: Path, group: "h5py.Group") -> dict[str, Any]:
 
 def _legacy_layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
     """Layers of a Keras 2 file: attributes `layer_names` and, for each, `weight_names` such as conv1_conv/kernel:0."""
-    root = file["model_weights"] if "model_weights" in file else file
+    root = file.get("model_weights", file)
     for layer in _names(root, "layer_names"):
+        _refuse_changing(path, layer)
         group = root[layer]
         variables: dict[str, dict[str, Any]] = {}
         for stated in _names(group, "weight_names"):
             *_, owner, variable = ["", *stated.split("/")]
-            variables.setdefault(owner, {})[variable.split(":")[0]] = group[stated]
+            parts = variables.setdefault(owner, {})
+            if variable.split(":")[0] in parts:
+                raise WeightsError(
+                    f"{path}: expected each tensor once, received {brief(stated)} twice in {brief(layer)}"
+                )
+            parts[variable.split(":")[0]] = group[stated]
         nested = len(variables) > 1  # a model in the model: its group holds the variables of all its layers
         for owner, parts in variables.items():
             if not nested and owner != layer and not OLD_LAYER_NAMES.search(owner):
-                raise WeightsError(f"{path}: expected variables of layer {layer}, received those of {owner}")
+                raise WeightsError(
+                    f"{path}: expected variables of layer {brief(layer)}, received those of {brief(owner)}"
+                )
             yield owner, parts
 
 
@@ -206,6 +229,14 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
+def _refuse_changing(path: Path, name: str) -> None:
+    if CHANGING.match(name):
+        raise WeightsError(
+            f"{path}: expected nothing in the model beside the network and its head, received a layer {brief(name)}, "
+            "whose effect would be lost"
+        )
+
+
 def _by_our_names(path: Path, layers: list[Layer], expected: dict[str, tuple[int, ...]], head: bool) -> Tensors:
     if any(OLD_LAYER_NAMES.search(name) for name, _ in layers):
         raise _old_imagenet(path)
@@ -214,11 +245,15 @@ def _by_our_names(path: Path, layers: list[Layer], expected: dict[str, tuple[int
     names = [name for name, _ in layers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise WeightsError(f"{path}: expected each layer once, received twice: {twice[:8]}")
+        raise WeightsError(f"{path}: expected each layer once, received twice: {brief(twice)}")
     arrays = {f"{name}/{variable}": data for name, parts in layers for variable, data in parts.items()}
+    for name, data in arrays.items():
+        if getattr(data, "shape", None) is None or data.dtype.kind != "f":
+            raise WeightsError(f"{path}: expected an array of floats at {brief(name)}, received {brief(data)}")
     compare_shapes(path, expected, {name: data.shape for name, data in arrays.items()})
     _check_order(path, names, expected)
-    tensors = {name: np.asarray(arrays[name][()]) for name in expected}
+    with np.errstate(over="ignore"):  # of float64; what became infinite is named below
+        tensors = {name: np.asarray(arrays[name][()], np.float32) for name in expected}
     check_finite(path, tensors)
     return tensors
 
@@ -229,7 +264,7 @@ def _name_the_head(layers: list[Layer], expected: dict[str, tuple[int, ...]]) ->
     heads = [
         i
         for i, (name, parts) in enumerate(layers)
-        if name not in ours and "kernel" in parts and parts["kernel"].shape == expected[f"{HEAD}/kernel"]
+        if name not in ours and getattr(parts.get("kernel"), "shape", None) == expected[f"{HEAD}/kernel"]
     ]
     if len(heads) != 1 or any(name == HEAD for name, _ in layers):
         return layers
@@ -239,16 +274,25 @@ def _name_the_head(layers: list[Layer], expected: dict[str, tuple[int, ...]]) ->
 def _check_order(path: Path, received: list[str], expected: dict[str, tuple[int, ...]]) -> None:
     """Layers that share a shape must come in the network's order: names that changed places are a wrong file.
 
-    Convolutions and normalisations of the main path each keep one order in all versions of Keras; where a shortcut's
-    layers (`_0_`) stand among them differs.
+    Convolutions and normalisations each keep one order in all versions of Keras, whatever stands between them.
     """
-    order = list(dict.fromkeys(name.rsplit("/", 1)[0] for name in expected))
-    for shortcut in (False, True):
-        for kind in ("_conv", "_bn"):
-            ours, theirs = (
-                [name for name in names if name.endswith(kind) and ("_0_" in name) == shortcut]
-                for names in (order, received)
-            )
-            moved = [f"{a} (found {b})" for a, b in zip(ours, theirs) if a != b]
-            if moved:
-                raise WeightsError(f"{path}: expected layers in the network's order, others stand at {moved[:LISTED]}")
+    order = _keras_order(list(dict.fromkeys(name.rsplit("/", 1)[0] for name in expected)))
+    for kind in ("_conv", "_bn"):
+        ours, theirs = ([name for name in names if name.endswith(kind)] for names in (order, received))
+        moved = [f"{a} (found {b})" for a, b in zip(ours, theirs) if a != b]
+        if moved:
+            raise WeightsError(f"{path}: expected layers in the network's order, others stand at {moved[:LISTED]}")
+
+
+def _keras_order(names: list[str]) -> list[str]:
+    """Layers in the order of `keras.Model.layers`: by depth, so that a shortcut's stand right before `_3_`."""
+    out, shortcut = [], []
+    for name in names:
+        if "_0_" in name:
+            shortcut.append(name)
+            continue
+        if name.endswith("_3_conv"):
+            out += shortcut
+            shortcut = []
+        out.append(name)
+    return out

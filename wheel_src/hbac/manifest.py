@@ -7,7 +7,7 @@ unknown, missing or out of range is an error that names expected and received.
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -83,7 +83,7 @@ def read_manifest(path: Path) -> Manifest:
     if len(text) > MAX_BYTES:
         raise WeightsError(f"{path}: expected at most {MAX_BYTES} bytes, received more")
     try:
-        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        document = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_unique_keys)
         return _manifest(document, path.parent)
     except (ValueError, RecursionError) as error:  # not JSON, not UTF-8, or too deep
         raise WeightsError(f"{path}: expected JSON: {error}") from error
@@ -126,7 +126,7 @@ def _manifest(document: Any, folder: Path) -> Manifest:
             "class_prior": _distribution,
             "golden_image": _golden_image,
             "folds": _folds,
-            "training": _mapping,
+            "training": _plain,
         },
     )
     del top["schema"], top["classes"]
@@ -157,7 +157,7 @@ def _preprocessing(value: Any, where: str) -> ImageSettings:
 
 def _folds(value: Any, where: str) -> tuple[Fold, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_FOLDS:
-        raise WeightsError(f"{where}: expected a list of 1 to {MAX_FOLDS} folds, received {_brief(value)}")
+        raise WeightsError(f"{where}: expected a list of 1 to {MAX_FOLDS} folds, received {brief(value)}")
     checks: dict[str, Check] = {
         "file": _file,
         "sha256": _sha256,
@@ -187,13 +187,13 @@ def _file(value: Any, where: str) -> str:
 
 def _sha256(value: Any, where: str) -> str:
     if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
-        raise WeightsError(f"{where}: expected 64 hexadecimal digits, received {_brief(value)}")
+        raise WeightsError(f"{where}: expected 64 hexadecimal digits, received {brief(value)}")
     return value
 
 
 def _distribution(value: Any, where: str) -> tuple[float, ...]:
     if not isinstance(value, list) or len(value) != len(hms.CLASSES):
-        raise WeightsError(f"{where}: expected {len(hms.CLASSES)} probabilities, received {_brief(value)}")
+        raise WeightsError(f"{where}: expected {len(hms.CLASSES)} probabilities, received {brief(value)}")
     numbers = tuple(_number(0.0, 1.0)(p, f"{where}[{i}]") for i, p in enumerate(value))
     if not math.isclose(sum(numbers), 1.0, abs_tol=1e-5):
         raise WeightsError(f"{where}: expected a sum of 1, received {sum(numbers)!r}")
@@ -208,38 +208,58 @@ def _nested(value: Any, where: str, shape: tuple[int, ...]) -> Any:
     if not shape:
         return _number(-1e6, 1e6)(value, where)
     if not isinstance(value, list) or len(value) != shape[0]:
-        raise WeightsError(f"{where}: expected a list of {shape[0]}, received {_brief(value)}")
+        raise WeightsError(f"{where}: expected a list of {shape[0]}, received {brief(value)}")
     return [_nested(item, f"{where}[{i}]", shape[1:]) for i, item in enumerate(value)]
 
 
 def _scores(value: Any, where: str) -> dict[str, float]:
-    return {key: _number(-1e9, 1e9)(number, f"{where}.{key}") for key, number in _mapping(value, where).items()}
+    return {
+        key: _number(-1e9, 1e9)(number, f"{where}.{brief(key, quote=False)}")
+        for key, number in _mapping(value, where).items()
+    }
 
 
 def _object(value: Any, where: str, checks: dict[str, Check]) -> dict[str, Any]:
     received = _mapping(value, where)
     missing, unknown = sorted(set(checks) - set(received)), sorted(set(received) - set(checks))
     if missing or unknown:
-        raise WeightsError(f"{where}: expected keys {sorted(checks)}, missing {missing}, unknown {_brief(unknown)}")
+        raise WeightsError(f"{where}: expected keys {sorted(checks)}, missing {missing}, unknown {brief(unknown)}")
     return {key: check(received[key], f"{where}.{key}") for key, check in checks.items()}
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise WeightsError(f"{where}: expected an object, received {_brief(value)}")
+        raise WeightsError(f"{where}: expected an object, received {brief(value)}")
     return value
 
 
+def _plain(value: Any, where: str) -> dict[str, Any]:
+    """An object with whatever JSON has but numbers that are not finite."""
+
+    for key, item in _mapping(value, where).items():
+        for number in _floats(item):
+            if not math.isfinite(number):
+                raise WeightsError(f"{where}.{brief(key, quote=False)}: expected finite numbers, received {number}")
+    return value
+
+
+def _floats(item: Any) -> Iterator[float]:
+    if isinstance(item, float):
+        yield item
+    for part in item.values() if isinstance(item, dict) else item if isinstance(item, list) else ():
+        yield from _floats(part)
+
+
 def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 1000:
-        raise WeightsError(f"{where}: expected a text of 1 to 1000 characters, received {_brief(value)}")
+    if not isinstance(value, str) or not 0 < len(value) <= 1000 or not value.isprintable():
+        raise WeightsError(f"{where}: expected a text of 1 to 1000 printable characters, received {brief(value)}")
     return value
 
 
 def _number(low: float, high: float) -> Check:
     def check(value: Any, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise WeightsError(f"{where}: expected a number from {low:g} to {high:g}, received {_brief(value)}")
+            raise WeightsError(f"{where}: expected a number from {low:g} to {high:g}, received {brief(value)}")
         return float(value)
 
     return check
@@ -248,7 +268,7 @@ def _number(low: float, high: float) -> Check:
 def _whole(low: int, high: int) -> Check:
     def check(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise WeightsError(f"{where}: expected a whole number from {low} to {high}, received {_brief(value)}")
+            raise WeightsError(f"{where}: expected a whole number from {low} to {high}, received {brief(value)}")
         return value
 
     return check
@@ -257,25 +277,24 @@ def _whole(low: int, high: int) -> Check:
 def _exactly(expected: Any) -> Check:
     def check(value: Any, where: str) -> Any:
         if value != expected or isinstance(value, bool):
-            raise WeightsError(f"{where}: expected {expected!r}, received {_brief(value)}")
+            raise WeightsError(f"{where}: expected {expected!r}, received {brief(value)}")
         return value
 
     return check
 
 
-def _refuse_constant(name: str) -> float:
-    raise WeightsError(f"expected finite numbers, received {name}")
-
-
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise WeightsError(f"expected each key once, received twice: {_brief(sorted(keys))}")
-    return dict(pairs)
+    received: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in received:
+            raise WeightsError(f"expected each key once, received {brief(key)} twice")
+        received[key] = value
+    return received
 
 
-def _brief(value: Any) -> str:
-    text = repr(value)
+def brief(value: Any, quote: bool = True) -> str:
+    """A value as an error shows it: one line, not long; a printable text without quotes where those would disturb."""
+    text = repr(value) if quote or not isinstance(value, str) or not value.isprintable() else value
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 

@@ -1,6 +1,7 @@
 """One record: its ids, its offsets, where its files are; reading parquet into checked arrays; cropping windows."""
 
 import os
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,10 @@ def read_test_table(folder: Path) -> list[Record]:
     """Records of `folder`/test.csv, in its order.
 
     Raises:
-        InputError: the folder or the table is missing or unreadable, a column is missing, an id is not a whole
-            number or occurs twice, or the table has no rows.
+        InputError: the folder or the table is missing or unreadable, the column eeg_id is missing, an id is not a
+            whole number, an offset is not a number, an eeg_id is missing or occurs twice, or the table has no rows.
     """
     table = _read_table(folder, hms.TEST_TABLE, ("eeg_id",))
-    if not len(table):
-        raise InputError(f"{folder / hms.TEST_TABLE}: expected one row or more, received none")
     duplicates = table["eeg_id"][table["eeg_id"].duplicated()].unique().tolist()
     if duplicates:
         raise InputError(
@@ -72,10 +71,11 @@ def read_train_table(folder: Path) -> tuple[list[Record], Any]:
     """Records of `folder`/train.csv, one a label window, and the table itself (a pandas DataFrame), row for row.
 
     Raises:
-        InputError: as `read_test_table`, or a vote is missing or negative, or a row has no votes.
+        InputError: as `read_test_table`, where an eeg_id may occur again but every column must be there; or a vote is
+            missing, negative or not a number, or a row has no votes.
     """
     table = _read_table(folder, hms.TRAIN_TABLE, hms.TRAIN_COLUMNS)
-    votes = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
+    votes = np.column_stack([_numbers(table[column]) for column in hms.VOTE_COLUMNS])
     bad = np.flatnonzero(~(np.isfinite(votes).all(axis=1) & (votes >= 0).all(axis=1) & (votes.sum(axis=1) > 0)))
     if bad.size:
         raise InputError(
@@ -92,7 +92,7 @@ def read_eeg(path: Path) -> EegFile:
 
     Raises:
         RecordError: no such file, not readable as parquet, none of the electrodes there, a column that is not
-            numeric, shorter than 4 s, longer than a day, or nothing finite in it.
+            numeric, shorter than 4 s, longer than a day, too large once decoded, or nothing finite in it.
     """
     columns, notes = _read_columns(path, hms.ELECTRODES, hms.ELECTRODES)
     uv = _stack(columns, hms.ELECTRODES)
@@ -108,11 +108,12 @@ def read_eeg(path: Path) -> EegFile:
 def read_spectrogram(path: Path) -> SpectrogramFile:
     """Read a spectrogram file; the order and the numeric type of its columns do not matter.
 
-    Missing frequency columns become NaN; without a usable `time` column the rows are taken as 2 s apart from 1 s on.
+    Missing frequency columns, negative values and what is not finite become NaN; unless the column `time` increases
+    from row to row, the rows are taken as 2 s apart from 1 s on.
 
     Raises:
-        RecordError: no such file, not readable as parquet, none of the columns there, a column that is not numeric,
-            no rows, or nothing finite in it.
+        RecordError: no such file, not readable as parquet, none of the frequency columns there, a column that is not
+            numeric, no rows, too large once decoded, or nothing usable in it.
     """
     columns, notes = _read_columns(path, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
     power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
@@ -180,29 +181,58 @@ def _read_table(folder: Path, name: str, needed: tuple[str, ...]) -> Any:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder that holds {name}, found none")
     try:
-        table = pd.read_csv(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path, index_col=False
+            )  # else a value too many in each row shifts the columns, unnoticed
     except FileNotFoundError as error:
         raise InputError(f"{path}: expected this table, found none") from error
-    except (OSError, ValueError) as error:  # ValueError: what pandas raises for damaged or empty tables
-        raise InputError(f"{path}: expected a table in CSV form: {error}") from error
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:  # ValueError: damaged or empty tables
+        raise InputError(f"{path}: expected a table in CSV form, received {_one_line(error)}") from error
     missing = [column for column in needed if column not in table.columns]
     if missing:
-        raise InputError(f"{path}: expected columns {list(needed)}, missing {missing}")
+        received = list(table.columns)[: len(hms.TRAIN_COLUMNS)]
+        raise InputError(f"{path}: expected columns {list(needed)}, missing {missing}, received {received}")
+    if not len(table):
+        raise InputError(f"{path}: expected one row or more, received none")
     for column in ("eeg_id", "spectrogram_id", "patient_id"):
         if column in table.columns:
             table[column] = _whole_numbers(path, table[column], optional=column != "eeg_id")
+    for column in ("eeg_label_offset_seconds", "spectrogram_label_offset_seconds"):
+        if column in table.columns:
+            table[column] = _seconds(path, table[column])
     return table
 
 
-def _whole_numbers(path: Path, column: Any, optional: bool) -> Any:
+def _numbers(column: Any) -> Any:
+    """A column of a table as float64, NaN for what is not a number."""
     import pandas as pd
 
-    numbers = pd.to_numeric(column, errors="coerce")
-    bad = (numbers % 1 != 0) | (numbers < 0) | (numbers >= 2**53)
-    bad |= numbers.isna() & (column.notna() if optional else True)
-    if bad.any():
-        raise InputError(f"{path}: expected whole numbers from 0 as {column.name}, received {column[bad].iloc[0]!r}")
-    return numbers.astype("Int64")
+    if column.dtype == bool:  # True is no id and no vote
+        return pd.Series(np.nan, column.index)
+    return pd.to_numeric(column, errors="coerce").astype(np.float64)
+
+
+def _whole_numbers(path: Path, column: Any, optional: bool) -> Any:
+    numbers = _numbers(column)
+    good = (numbers % 1 == 0) & (numbers >= 0) & (numbers < 2**53)
+    good |= column.isna() & optional
+    if not good.all():
+        raise InputError(f"{path}: expected whole numbers from 0 as {column.name}, received {column[~good].iloc[0]}")
+    return numbers.astype("Int64")  # exact: below 2**53
+
+
+def _seconds(path: Path, column: Any) -> Any:
+    numbers = _numbers(column)
+    good = np.isfinite(numbers) | column.isna()
+    if not good.all():
+        raise InputError(f"{path}: expected seconds as {column.name}, received {column[~good].iloc[0]}")
+    return numbers
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def _records(folder: Path, table: Any, split: str) -> list[Record]:
@@ -255,13 +285,13 @@ def _read_columns(
                     f"{path.name}: expected columns {measured[0]} ... {measured[-1]}, received {names[:3]} ..."
                 )
             _check_size(path, file.metadata, set(present))
+            _check_types(path, file.schema_arrow, set(present))  # before a column of text can fill the memory
             table = file.read(columns=present, use_threads=False)
-        columns = {name: _floats(path, name, column) for name, column in zip(table.column_names, table.columns)}
+        columns = {name: _floats(name, column) for name, column in zip(table.column_names, table.columns)}
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a file, found none") from error
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise RecordError(f"{path.name}: not readable as parquet: {reason}") from error
+        raise RecordError(f"{path.name}: expected a parquet file, received {_one_line(error)}") from error
     named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
     return columns, [f"{path.name}: columns missing: {named}"] if missing else []
 
@@ -272,18 +302,29 @@ def _check_size(path: Path, footer: Any, names: set[str]) -> None:
     groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
     chunks = [group.column(j) for group in groups for j in range(group.num_columns)]
     decoded = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
-    if max(decoded, 4 * footer.num_rows * len(names)) > MAX_DECODED_BYTES:
-        raise RecordError(f"{path.name}: expected at most {MAX_DECODED_BYTES} bytes once decoded, received {decoded}")
+    size = max(decoded, 4 * footer.num_rows * len(names))
+    if size > MAX_DECODED_BYTES:
+        raise RecordError(f"{path.name}: expected at most {MAX_DECODED_BYTES} bytes once decoded, received {size}")
 
 
-def _floats(path: Path, name: str, column: Any) -> npt.NDArray[Any]:
+def _check_types(path: Path, schema: Any, names: set[str]) -> None:
+    from pyarrow import types
+
+    numeric = (types.is_floating, types.is_integer, types.is_decimal, types.is_null)  # null: a column without a value
+    for name, kind in zip(schema.names, schema.types):
+        plain = kind.value_type if types.is_dictionary(kind) else kind
+        if name in names and not any(is_kind(plain) for is_kind in numeric):
+            raise RecordError(f"{path.name}: expected numbers in column {name}, received {kind}")
+
+
+def _floats(name: str, column: Any) -> npt.NDArray[Any]:
+    """The values of a numeric parquet column, NaN for nulls: float64 for `time`, else float32."""
     import pyarrow as pa
 
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        raise RecordError(f"{path.name}: expected numbers in column {name}, received {kind}")
-    values = column.to_numpy()  # nulls become NaN
-    return values if name == "time" else values.astype(np.float32, copy=False)
+    if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        column = column.cast(pa.float64())
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and then NaN
+        return column.to_numpy().astype(np.float64 if name == "time" else np.float32, copy=False)
 
 
 def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) -> npt.NDArray[np.float32]:

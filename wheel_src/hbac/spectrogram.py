@@ -59,7 +59,8 @@ def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = 60.0) -
 
     Args:
         eeg_uv: (samples, 19 or more) microvolts at 200 Hz, columns in the order of `competition.EEG_COLUMNS`. Gaps
-            (NaN) are bridged before filtering; a frame that touches a gap of a pair does not count for its chain.
+            (NaN) are bridged before filtering; where a frame of a pair touches a gap, its chain's mean leaves the
+            pair out.
         mains_hz: 60 in the Americas, 50 elsewhere.
 
     Returns:
@@ -115,7 +116,8 @@ def bridge_gaps(
         values: (samples, channels); not changed.
 
     Returns:
-        The filled copy (a column with nothing finite becomes 0) and the mask of what was filled, both of that shape.
+        The values filled (a column with nothing finite becomes 0) and the mask of what was filled, both of that
+        shape; where nothing is missing, `values` itself and not a copy.
     """
     missing = ~np.isfinite(values)
     if not missing.any():

@@ -15,7 +15,7 @@ import numpy as np
 
 from hbac.errors import WeightsError
 from hbac.files import sha256_of, write_atomically
-from hbac.manifest import Fold, Manifest
+from hbac.manifest import Fold, Manifest, brief
 from hbac.resnet import NetworkSettings, Tensors, shapes
 
 if TYPE_CHECKING:
@@ -33,10 +33,13 @@ def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
         WeightsError: the file is missing, or its size, digest, names, shapes, dtypes or values are not as expected.
     """
     path = manifest.path(fold)
-    size = path.stat().st_size
-    if size != fold.bytes:
-        raise WeightsError(f"{path}: expected {fold.bytes} bytes, received {size}")
-    digest = sha256_of(path)
+    try:
+        size = path.stat().st_size
+        if size != fold.bytes:
+            raise WeightsError(f"{path}: expected {fold.bytes} bytes, received {size}")
+        digest = sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
     if digest != fold.sha256:
         raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
     return read_tensors(path, manifest.network)
@@ -67,7 +70,7 @@ def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Ten
     compare_shapes(path, expected, {name: tuple(entry["shape"]) for name, entry in received.items()})
     for name, entry in received.items():
         if entry["dtype"] not in DTYPES:
-            raise WeightsError(f"{path}: expected {name} as one of {sorted(DTYPES)}, received {entry['dtype']!r}")
+            raise WeightsError(f"{path}: expected {name} as one of {sorted(DTYPES)}, received {brief(entry['dtype'])}")
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -89,7 +92,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: type
     from safetensors.numpy import save
 
     with np.errstate(over="ignore"):
-        stored = {name: np.ascontiguousarray(tensors[name], dtype) for name in sorted(tensors)}
+        stored: Tensors = {name: np.ascontiguousarray(tensors[name], dtype) for name in sorted(tensors)}
     check_finite(path, stored)
     write_atomically(path, save(stored))
 
@@ -115,9 +118,9 @@ def compare_shapes(
 ) -> None:
     """Raise WeightsError with both differences unless names and shapes are the same."""
     differences = [f"missing {name}" for name in expected if name not in received]
-    differences += [f"unexpected {name}" for name in received if name not in expected]
+    differences += [f"unexpected {brief(name, quote=False)}" for name in received if name not in expected]
     differences += [
-        f"{name} expected {expected[name]} received {tuple(received[name])}"
+        f"{name} expected {expected[name]} received {brief(tuple(received[name]))}"
         for name in expected
         if name in received and tuple(received[name]) != tuple(expected[name])
     ]
@@ -153,6 +156,10 @@ def _header(path: Path) -> dict[str, dict]:
     table = {name: entry for name, entry in table.items() if name != "__metadata__"} if isinstance(table, dict) else {}
     if not table or not all(isinstance(e, dict) and {"shape", "dtype"} <= e.keys() for e in table.values()):
         raise WeightsError(f"{path}: expected a safetensors table of tensors, received none")
-    if not all(isinstance(e["shape"], list) and all(isinstance(n, int) for n in e["shape"]) for e in table.values()):
-        raise WeightsError(f"{path}: expected shapes of whole numbers")
+    for name, entry in table.items():
+        shape, dtype = entry["shape"], entry["dtype"]
+        if not isinstance(shape, list) or not all(type(n) is int for n in shape) or not isinstance(dtype, str):
+            raise WeightsError(
+                f"{path}: expected a dtype and a shape of whole numbers for {brief(name)}, received {brief(entry)}"
+            )
     return table
