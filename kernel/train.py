@@ -19,12 +19,13 @@ if (HERE.parent / "wheel_src" / "hbac").is_dir():  # a checkout
 import numpy as np  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from hbac import augment, competition as hms  # noqa: E402
+from hbac import augment  # noqa: E402
+from hbac import competition as hms  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, SHAPE, THREE_ZOOMS, from_uint8, to_uint8  # noqa: E402
 from hbac.loading import Loader  # noqa: E402
 from hbac.metrics import best_temperature, kl_divergence  # noqa: E402
-from hbac.records import read_train_table  # noqa: E402
+from hbac.tables import read_train_table  # noqa: E402
 
 # Settings
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other

@@ -17,7 +17,9 @@ def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
             record, files = pipe.recv()
         except EOFError:
             return
-        paths = [path for kind, path in (("eeg", record.eeg_path), ("spectrogram", record.spectrogram_path)) if kind in files]
+        paths = [
+            path for kind, path in (("eeg", record.eeg_path), ("spectrogram", record.spectrogram_path)) if kind in files
+        ]
         sizes = [os.path.getsize(path) for path in paths]
         if KILLS in sizes:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -1,6 +1,7 @@
 """The time budget: what is dropped, in which order, and that the promise is kept on a clock of our own."""
 
 import pytest
+
 from hbac.budget import Budget, Plan, parse_duration
 from hbac.errors import InputError
 
@@ -14,10 +15,13 @@ class Clock:
         return self.now
 
 
-def run(limit_s: float | None, records: int, pass_s: float, full: Plan = Plan(5, True)) -> tuple[float, list[Plan]]:
+FULL = Plan(5, True)
+
+
+def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list[Plan]]:
     """Answer records one after the other, each pass taking `pass_s`: when it ended, and what each record got."""
     clock = Clock()
-    budget = Budget(limit_s, full, 0.0, clock)
+    budget = Budget(limit_s, FULL, 0.0, clock)
     clock.now = 3.0  # loading
     budget.begin()
     plans = []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from hbac.cli import main
 from hbac.manifest import read_manifest
 from hbac.weights import load_fold, read_tensors

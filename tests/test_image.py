@@ -174,8 +174,6 @@ def test_frequencies_of_channel_1_are_spaced_by_a_growing_step():
     assert hz[-1] - hz[-2] < 2 / 1.35  # the width of a line, twice time-bandwidth over length
 
 
-
-
 def nats_above_scipys_periodogram(uv: np.ndarray) -> np.ndarray:
     """Cells of channel 1 less the log power that SciPy's periodogram gives for the same frames, if neither is cut."""
     image, pairs, differences = make_image(uv, None)[..., 1], filtered_pairs(uv), []

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 from conftest import ROOT
+
 from hbac.submission import check_submission
 
 
@@ -90,10 +91,15 @@ def test_away_from_kaggle_the_checkout_s_manifest_is_used(infer: ModuleType) -> 
     assert infer.find_manifest([]) == ROOT / "weights_manifest.json"
 
 
-def test_the_script_runs_from_any_folder_with_nothing_installed(
-    test_dir: Path, manifest: Path, tmp_path: Path
-) -> None:
-    command = [sys.executable, str(ROOT / "kernel" / "infer.py"), "--test-dir", str(test_dir), "--manifest", str(manifest)]
+def test_the_script_runs_from_any_folder_with_nothing_installed(test_dir: Path, manifest: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        str(ROOT / "kernel" / "infer.py"),
+        "--test-dir",
+        str(test_dir),
+        "--manifest",
+        str(manifest),
+    ]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     (tmp_path / "cwd").mkdir()
     done = subprocess.run(

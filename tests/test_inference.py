@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from hbac import inference
 from hbac.competition import VOTE_COLUMNS
 from hbac.engine import TensorFlowEngine
@@ -21,8 +22,8 @@ from hbac.errors import HbacError, InputError, WeightsError
 from hbac.inference import OUT_OF_TIME, RunSettings, predict
 from hbac.loading import EEG_ONLY, OK, SPECTROGRAM_ONLY, UNREADABLE, load_record
 from hbac.manifest import read_manifest
-from hbac.records import read_test_table
 from hbac.submission import check_submission
+from hbac.tables import read_test_table
 
 
 @pytest.fixture
@@ -207,7 +208,14 @@ def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_p
     journal = settings.output.with_name(".submission.csv.journal")
     settings.output.parent.mkdir()
     eeg_id = ids_of(settings.test_dir)[0]
-    row = {"eeg_id": eeg_id, "probabilities": [1, 0, 0, 0, 0, 0], "status": OK, "notes": [], "folds": 3, "flipped": False}
+    row = {
+        "eeg_id": eeg_id,
+        "probabilities": [1, 0, 0, 0, 0, 0],
+        "status": OK,
+        "notes": [],
+        "folds": 3,
+        "flipped": False,
+    }
     journal.write_text(json.dumps({"fingerprint": {"manifest": "another"}}) + "\n" + json.dumps(row) + "\n")
     with pytest.raises(InputError, match="another hbac, manifest"):
         predict(replace(settings, resume=True))

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from hbac.errors import InputError
 from hbac.journal import Answer, Journal
 

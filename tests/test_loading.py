@@ -11,12 +11,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from hbac import loading
 from hbac.errors import HbacError
 from hbac.golden import IMAGE_TOLERANCE
 from hbac.image import PRESETS, THREE_ZOOMS, make_image
 from hbac.loading import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, UNREADABLE, Loaded, Loader, load_record
-from hbac.records import Record, read_eeg, read_spectrogram, read_test_table
+from hbac.records import Record, read_eeg, read_spectrogram
+from hbac.tables import read_test_table
 
 SETTINGS = PRESETS[THREE_ZOOMS]
 

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hbac
 import pytest
+
+import hbac
 
 PACKAGE = Path(hbac.__file__).parent
 HEAVY = {"tensorflow", "keras", "pandas", "pyarrow", "scipy", "h5py", "sklearn", "matplotlib"}

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
 from hbac.competition import SUBMISSION_COLUMNS, VOTE_COLUMNS
 from hbac.errors import InputError, SubmissionError
 from hbac.submission import check_submission, order_of_rows, write_submission
@@ -78,7 +79,10 @@ VIOLATIONS = {
     "a text": (put(1, "lpd_vote", "many"), "numbers in column lpd_vote"),
     "a missing value": (put(1, "lpd_vote", np.nan), "no missing values"),
     "infinity": (put(1, "lpd_vote", np.inf), "no missing values"),
-    "below 0": (lambda t: put(0, "lpd_vote", -0.1)(put(0, "other_vote", t.other_vote[0] + t.lpd_vote[0] + 0.1)(t)), "0 to 1"),
+    "below 0": (
+        lambda t: put(0, "lpd_vote", -0.1)(put(0, "other_vote", t.other_vote[0] + t.lpd_vote[0] + 0.1)(t)),
+        "0 to 1",
+    ),
     "above 1": (put(2, "other_vote", 1.5), "0 to 1"),
     "a row that does not sum to 1": (scaled, "sum to 1"),
 }

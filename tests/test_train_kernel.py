@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+
 from hbac.competition import VOTE_COLUMNS
 from hbac.manifest import read_manifest
-from hbac.records import read_train_table
+from hbac.tables import read_train_table
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
 from hbac.submission import check_submission
 
 BUILT = ("build_wheel.sh", "LICENSE", "kernel", "wheel_src")
@@ -169,7 +170,12 @@ def test_the_kernel_answers_on_kaggle_with_no_arguments_no_network_and_no_source
     kernel = [bare_environment / "bin" / "python", "script.py"]
     environment = {"PATH": os.environ["PATH"], "HOME": "/tmp", "TF_CPP_MIN_LOG_LEVEL": "2"}
     done = subprocess.run(
-        [*map(str, command), *map(str, kernel)], cwd=working, env=environment, capture_output=True, text=True, timeout=300
+        [*map(str, command), *map(str, kernel)],
+        cwd=working,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("submission.csv: 6 rows (6 ok)")

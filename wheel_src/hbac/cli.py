@@ -158,8 +158,8 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from hbac.records import read_test_table
     from hbac.submission import check_submission, order_of_rows
+    from hbac.tables import read_test_table
 
     ids = order_of_rows([record.eeg_id for record in read_test_table(options.test_dir)], options.test_dir)
     table = check_submission(options.submission, ids)

@@ -19,3 +19,8 @@ class WeightsError(HbacError):
 
 class SubmissionError(HbacError):
     """A submission breaks one of Kaggle's rules."""
+
+
+def one_line(error: Exception) -> str:
+    """What another library's error says, on one line of at most 160 characters."""
+    return " ".join(str(error).split())[:160]

@@ -23,8 +23,9 @@ from hbac.files import sha256_of, write_atomically
 from hbac.journal import Answer, Journal
 from hbac.loading import OK, Loaded, Loader
 from hbac.manifest import Manifest, read_manifest
-from hbac.records import Record, read_test_table
+from hbac.records import Record
 from hbac.submission import order_of_rows, write_submission
+from hbac.tables import read_test_table
 from hbac.version import __version__
 
 OUT_OF_TIME = "out of time"

@@ -62,7 +62,7 @@ class Journal:
                 )
         lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
         write_atomically(self.path, "".join(map(_line, lines)).encode())
-        self._file = open(self.path, "a", encoding="utf-8")
+        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
 
     def __enter__(self) -> "Journal":
         return self
