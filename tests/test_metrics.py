@@ -12,7 +12,7 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import entropy
 
 from hbac import competition as hms
-from hbac.metrics import best_temperature, kl_divergence
+from hbac.metrics import best_temperature, calibration_error, figures, kl_divergence
 
 
 def vote_counts(seed: int, rows: int = 50) -> np.ndarray:
@@ -109,3 +109,52 @@ def test_rows_of_weight_zero_do_not_move_the_temperature():
 def test_predictions_of_exactly_zero_and_one_do_not_break_the_temperature():
     votes, predictions = np.eye(6)[[0, 1, 2, 2]], np.eye(6)[[0, 1, 2, 3]]
     assert best_temperature(votes, predictions) == pytest.approx(4.0, rel=1e-2)  # one row is wholly wrong: hotter
+
+
+def by_hand(votes: np.ndarray, predictions: np.ndarray, weights: np.ndarray) -> dict:
+    """The figures from a weighted confusion matrix, in plain NumPy."""
+    target, answer = votes.argmax(1), predictions.argmax(1)
+    matrix = np.zeros((6, 6))
+    np.add.at(matrix, (target, answer), weights)
+    hits, there, claimed = np.diag(matrix), matrix.sum(1), matrix.sum(0)
+    recall = np.divide(hits, there, out=np.zeros(6), where=there > 0)
+    precision = np.divide(hits, claimed, out=np.zeros(6), where=claimed > 0)
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros(6), where=both > 0)
+    picked = predictions[np.arange(len(target)), target]
+    return {
+        "kl": (weights * rel_entr(votes, predictions).sum(1)).sum() / weights.sum(),
+        "log_loss": -(weights * np.log(picked)).sum() / weights.sum(),
+        "accuracy": hits.sum() / matrix.sum(),
+        "balanced_accuracy": recall[there > 0].mean(),
+        "macro_f1": f1.mean(),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_figures_are_those_of_the_confusion_matrix(seed, weighted):
+    rng = np.random.default_rng(seed)
+    votes, predictions = vote_counts(seed, 80), rng.dirichlet(np.full(6, 0.5), 80) * 0.999 + 0.001 / 6
+    votes[votes.argmax(1) == 2] = np.eye(6)[3]  # a class that is not there
+    weights = rng.uniform(0.1, 5, 80) if weighted else np.ones(80)
+    received = figures(votes, predictions, weights if weighted else None)
+    for name, expected in by_hand(votes, predictions, weights).items():
+        np.testing.assert_allclose(received[name], expected, atol=1e-12, rtol=1e-12, err_msg=name)
+
+
+def test_calibration_error_is_the_gap_between_what_is_said_and_what_is_voted():
+    predictions = np.tile([0.7, 0.3, 0, 0, 0, 0], (10, 1))
+    votes = np.tile([0.5, 0.5, 0, 0, 0, 0], (10, 1))
+    assert calibration_error(votes, predictions) == pytest.approx((0.2 + 0.2) / 6)
+    assert calibration_error(predictions, predictions) == pytest.approx(0)
+    mixed = np.eye(6)[[0] * 7 + [1] * 3]  # single votes that come as often as predicted
+    assert calibration_error(mixed, predictions) == pytest.approx(0)
+    assert calibration_error(votes, predictions, np.arange(1, 11)) == pytest.approx((0.2 + 0.2) / 6)
+
+
+def test_calibration_error_takes_predictions_of_exactly_one():
+    assert calibration_error(np.eye(6), np.eye(6)) == 0
