@@ -71,7 +71,7 @@ def new_manifest(
         training: how they were made, for readers.
 
     Raises:
-        WeightsError: a file is missing, lies elsewhere, or is not a checkpoint of the network.
+        WeightsError: a file is missing, lies elsewhere, is not a checkpoint of the network, or its answer is not finite.
     """
     image = golden_image(preprocessing)
     folds = []
@@ -80,6 +80,7 @@ def new_manifest(
         if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise WeightsError(f"{path}: expected a file inside {folder.resolve()}")
         engine.load([read_tensors(path, network)])
+        answer = softmax(_logits(engine, 0, image[None], path))[0]
         folds.append(
             Fold(
                 file=path.resolve().relative_to(folder.resolve()).as_posix(),
@@ -87,7 +88,7 @@ def new_manifest(
                 bytes=path.stat().st_size,
                 weight=checkpoint.weight,
                 score=dict(checkpoint.score),
-                golden=tuple(round(float(p), 7) for p in softmax(engine.logits(0, image[None]))[0]),
+                golden=tuple(round(float(p), 7) for p in answer),
             )
         )
     return Manifest(
@@ -143,26 +144,29 @@ class Ensemble:
         total = np.zeros((len(images), len(self.manifest.class_prior)))
         for fold, weight in zip(folds, weights):
             for view in views:
-                total += weight * softmax(self._logits(fold, view), self.manifest.temperature)
+                total += weight * softmax(
+                    _logits(self.engine, fold, view, self.manifest.folds[fold].file), self.manifest.temperature
+                )
         return total / total.sum(axis=1, keepdims=True)
-
-    def _logits(self, fold: int, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        logits = self.engine.logits(fold, images)
-        if not np.isfinite(logits).all():
-            raise WeightsError(f"{self.manifest.folds[fold].file}: expected finite logits, received {logits.tolist()}")
-        return logits
 
     def _check_answers(self, image: npt.NDArray[np.float32]) -> None:
         reduced = " 0 GPUs" not in self.engine.description
         tolerance = REDUCED_TOLERANCE if reduced else PROBABILITY_TOLERANCE
         for number, fold in enumerate(self.manifest.folds):
-            received = softmax(self._logits(number, image[None]))[0]
+            received = softmax(_logits(self.engine, number, image[None], fold.file))[0]
             worst = float(np.abs(received - np.array(fold.golden)).max())
             if not worst <= tolerance:
                 raise WeightsError(
                     f"{fold.file}: expected the golden record's answer {np.round(fold.golden, 5).tolist()} within "
                     f"{tolerance:g}, received {np.round(received, 5).tolist()}"
                 )
+
+
+def _logits(engine: Engine, fold: int, images: npt.NDArray[np.float32], where: object) -> npt.NDArray[np.float32]:
+    logits = engine.logits(fold, images)
+    if not np.isfinite(logits).all():
+        raise WeightsError(f"{where}: expected finite logits, received {logits.tolist()}")
+    return logits
 
 
 def check_preprocessing(manifest: Manifest) -> npt.NDArray[np.float32]:
