@@ -35,6 +35,7 @@ LEARNING_RATE = 2e-3
 WARM_UP_SHARE = 0.1
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
+VIEWS = augment.ViewSettings()
 BN_MOMENTUM = 0.9  # Keras's 0.99 still remembers the first weights after the few hundred steps of a small data set
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
@@ -147,7 +148,7 @@ def train_fold(images, votes, weights, reliable, train, valid, path, options, se
 
         def __getitem__(self, i):
             rows = np.sort(train[i * BATCH : (i + 1) * BATCH])
-            x = augment.random_views(from_uint8(images[rows], PREPROCESSING), PREPROCESSING, rng)
+            x = augment.random_views(from_uint8(images[rows], PREPROCESSING), PREPROCESSING, VIEWS, rng)
             x, y = augment.mixup(x, votes[rows], MIXUP_ALPHA, rng)
             return x, y, weights[rows]
 

@@ -6,6 +6,7 @@ from helpers_signals import at, mirror_name, noise_eeg, noise_power
 
 from hbac import competition as hms
 from hbac.augment import (
+    ViewSettings,
     COVERED_BY_EEG,
     drop_eeg,
     drop_spectrogram,
@@ -14,8 +15,9 @@ from hbac.augment import (
     mask_times,
     mixup,
     random_views,
+    shift_time,
 )
-from hbac.image import PRESETS, make_image, pair_frequencies_hz
+from hbac.image import PRESETS, floor, make_image, pair_frequencies_hz
 from hbac.spectrogram import rebuild_window
 
 ZOOMS = PRESETS["three-zooms-v1"]
@@ -141,7 +143,7 @@ def test_random_views_hide_or_keep_cells_of_the_image_or_of_its_mirror_image(ima
     before, seen = images.copy(), {"kept": 0, "flipped": 0, "no eeg": 0, "no spectrogram": 0, "whole": 0}
     rng = np.random.default_rng(0)
     for _ in range(20):
-        views = random_views(images, ZOOMS, rng)
+        views = random_views(images, ZOOMS, ViewSettings(shift_time=0), rng)
         assert views.shape == images.shape
         assert views.dtype == np.float32
         for view, image in zip(views, images):
@@ -157,7 +159,9 @@ def test_random_views_hide_or_keep_cells_of_the_image_or_of_its_mirror_image(ima
 
 
 def test_random_views_are_those_of_the_generator(images):
-    first, again, other = (random_views(images, ZOOMS, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    first, again, other = (
+        random_views(images, ZOOMS, ViewSettings(), np.random.default_rng(seed)) for seed in (5, 5, 6)
+    )
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
 
@@ -173,3 +177,35 @@ def test_every_change_is_made_on_a_copy(images):
     ):
         assert not np.shares_memory(changed, images)
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, -0.5, 0.0, 1 / 6, 1.0, 4.0])
+def test_a_shift_moves_all_channels_by_the_same_time(seconds):
+    moment = np.zeros((1, 400, 300, 3), np.float32)
+    moment[:, :, 150] = 1.0  # the middle of all three
+    shifted = shift_time(moment, seconds, ZOOMS)
+    for channel, columns_per_s in enumerate((1 / 2, 6, 30)):
+        (at,) = np.flatnonzero((shifted[0, :, :, channel] == 1).all(axis=0))
+        assert at == 150 + round(seconds * columns_per_s)
+
+
+def test_what_a_shift_brings_in_is_missing(images):
+    later, earlier = shift_time(images, 1.0, ZOOMS), shift_time(images, -1.0, ZOOMS)
+    np.testing.assert_array_equal(later[:, :, 6:, 1], images[:, :, :-6, 1])
+    assert (later[:, :, :6, 1] == floor(ZOOMS)).all()
+    assert (later[:, :, :30, 2] == 0).all()
+    assert (earlier[:, :, -30:, 2] == 0).all()
+    np.testing.assert_array_equal(earlier[:, :, :-30, 2], images[:, :, 30:, 2])
+
+
+def test_views_that_are_switched_off_leave_the_image_as_it_is(images):
+    off = ViewSettings(flip=0, mask_frequencies=0, mask_times=0, shift_time=0, drop_file=0)
+    np.testing.assert_array_equal(random_views(images, ZOOMS, off, np.random.default_rng(0)), images)
+
+
+@pytest.mark.parametrize("name", ["flip", "mask_frequencies", "mask_times", "shift_time", "drop_file"])
+def test_each_view_can_be_switched_on_alone(name, images):
+    off = dict.fromkeys(("flip", "mask_frequencies", "mask_times", "shift_time", "drop_file"), 0.0)
+    views = ViewSettings(**{**off, name: 1.0})
+    rng = np.random.default_rng(1)
+    assert any(not np.array_equal(random_views(images, ZOOMS, views, rng), images) for _ in range(5))

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hbac.checkpoints import load_fold, read_tensors
 from hbac.cli import main
 from hbac.manifest import read_manifest
-from hbac.weights import load_fold, read_tensors
 
 
 def test_an_error_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

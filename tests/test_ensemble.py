@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers_folds import golden_variants, random_tensors, write_random_folds
 
+from hbac.checkpoints import load_fold
 from hbac.engine import ENGINES, TensorFlowEngine
 from hbac.ensemble import Checkpoint, Ensemble, check_preprocessing, new_manifest, softmax
 from hbac.errors import WeightsError
@@ -23,7 +24,7 @@ from hbac.image import PRESETS, STARTER, THREE_ZOOMS
 from hbac.keras_files import export_keras
 from hbac.manifest import MANIFEST_NAME, Fold, Manifest, read_manifest, write_manifest
 from hbac.resnet import HEAD, NetworkSettings, build
-from hbac.weights import load_fold, set_weights, write_safetensors
+from hbac.weights import set_weights, write_safetensors
 
 ROOT = Path(__file__).resolve().parent.parent
 NET = NetworkSettings(width=8)
@@ -215,7 +216,7 @@ class FixedEngine:
         self.rows, self.description = [np.array([row], np.float32) for row in rows], description
 
     def load(self, folds):
-        self.loaded = folds
+        self.loaded = list(folds)
 
     def logits(self, fold, images):
         return np.repeat(self.rows[fold], len(images), axis=0)

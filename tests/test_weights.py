@@ -8,6 +8,7 @@ import pytest
 import safetensors.numpy
 from helpers_folds import random_tensors
 
+from hbac.checkpoints import load_fold, read_tensors
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
 from hbac.image import PRESETS, THREE_ZOOMS
@@ -17,9 +18,7 @@ from hbac.weights import (
     MAX_HEADER_BYTES,
     check_finite,
     compare_shapes,
-    load_fold,
     read_safetensors,
-    read_tensors,
     set_weights,
     write_safetensors,
 )
@@ -301,7 +300,7 @@ def test_a_file_that_cannot_be_read_is_refused(fold, monkeypatch):
     def denied(path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("hbac.weights.sha256_of", denied)
+    monkeypatch.setattr("hbac.checkpoints.sha256_of", denied)
     with pytest.raises(WeightsError, match="Permission denied"):
         load_fold(manifest, entry)
 

@@ -37,7 +37,7 @@ _HOME = {
     "build": "resnet",
     "Manifest": "manifest",
     "read_manifest": "manifest",
-    "load_fold": "weights",
+    "load_fold": "checkpoints",
     "set_weights": "weights",
     "load_record": "loading",
     "Loader": "loading",

@@ -4,6 +4,8 @@ All take a batch of images (batch, 400, 300, 3) float32 and return a changed cop
 they are given.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,7 @@ from hbac import competition as hms
 from hbac.image import HEIGHT, ROWS_PER_PAIR, WIDTH, ImageSettings, floor, pair_frequencies_hz
 
 MIRRORED = (1, 0, 3, 2)  # LL, RL, LP, RP with left and right exchanged
+COLUMNS_PER_S = (0.5, WIDTH / hms.EEG_WINDOW_S, 30.0)  # of the three channels
 COVERED_BY_EEG = slice(138, 162)  # columns of channel 0 that 50 s of EEG can rebuild
 
 Array = npt.NDArray[np.float32]
@@ -79,22 +82,47 @@ def drop_spectrogram(images: Array, settings: ImageSettings) -> Array:
     return out
 
 
-def random_views(images: Array, settings: ImageSettings, rng: np.random.Generator) -> Array:
-    """Each image flipped, masked and with files dropped at random, as in training."""
-    out = np.empty_like(images)
-    for i in range(len(images)):
-        view = images[i : i + 1]
-        if rng.random() < 0.5:
-            view = flip_hemispheres(view)
-        if rng.random() < 0.5:
-            low = rng.uniform(0, 20)
-            view = mask_frequencies(view, low, low + rng.uniform(0.5, 3), settings)
-        if rng.random() < 0.5:
-            view = mask_times(view, int(rng.integers(WIDTH)), int(rng.integers(5, 30)), settings)
-        chance = rng.random()
-        if chance < 0.15:
-            view = drop_eeg(view, settings)
-        elif chance < 0.3:
-            view = drop_spectrogram(view, settings)
-        out[i] = view[0]
+def shift_time(images: Array, seconds: float, settings: ImageSettings) -> Array:
+    """Move what all three channels show by the same time, later for positive `seconds`; what comes in is missing."""
+    out = images.copy()
+    for channel, per_second in enumerate(COLUMNS_PER_S):
+        columns = int(np.clip(round(seconds * per_second), -WIDTH, WIDTH))
+        if columns:
+            out[..., channel] = np.roll(images[..., channel], columns, axis=2)
+            came_in = slice(columns) if columns > 0 else slice(WIDTH + columns, None)
+            out[:, :, came_in, channel] = floor(settings) if channel < 2 else 0.0
     return out
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How `random_views` changes images: how often, and how much at the most. A chance of 0 switches one off."""
+
+    flip: float = 0.5  # chances
+    mask_frequencies: float = 0.5
+    mask_times: float = 0.5
+    shift_time: float = 0.5
+    drop_file: float = 0.3  # half of them the EEG, half the spectrogram
+    widest_band_hz: float = 3.0
+    longest_stretch: int = 30  # columns
+    longest_shift_s: float = 1.0
+
+
+def random_views(images: Array, settings: ImageSettings, views: ViewSettings, rng: np.random.Generator) -> Array:
+    """Each image flipped, shifted, masked and with files dropped at random, as in training."""
+    return np.concatenate([_random_view(images[i : i + 1], settings, views, rng) for i in range(len(images))])
+
+
+def _random_view(view: Array, settings: ImageSettings, views: ViewSettings, rng: np.random.Generator) -> Array:
+    if rng.random() < views.flip:
+        view = flip_hemispheres(view)
+    if rng.random() < views.shift_time:
+        view = shift_time(view, rng.uniform(-views.longest_shift_s, views.longest_shift_s), settings)
+    if rng.random() < views.mask_frequencies:
+        low = rng.uniform(0, hms.SPECTROGRAM_FREQUENCIES_HZ[-1])
+        view = mask_frequencies(view, low, low + rng.uniform(0, views.widest_band_hz), settings)
+    if rng.random() < views.mask_times:
+        view = mask_times(view, int(rng.integers(WIDTH)), int(rng.integers(1, views.longest_stretch + 1)), settings)
+    if rng.random() < views.drop_file:
+        view = (drop_eeg if rng.random() < 0.5 else drop_spectrogram)(view, settings)
+    return view

@@ -208,10 +208,10 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
+    from hbac.checkpoints import load_fold
     from hbac.errors import InputError
     from hbac.keras_files import export_keras
     from hbac.manifest import read_manifest
-    from hbac.weights import load_fold
 
     manifest = read_manifest(options.manifest)
     if not 0 <= options.fold < len(manifest.folds):

@@ -7,11 +7,13 @@ and the order.
 """
 
 import os
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from hbac.errors import HbacError, one_line
 from hbac.resnet import HEAD, NetworkSettings, Tensors, build, fold_batch_norm
 
 Array = npt.NDArray[np.float32]
@@ -25,8 +27,8 @@ class Engine(Protocol):
     batch_size: int  # images a call should bring
     description: str  # what decides its last bits, for the report and the journal
 
-    def load(self, folds: list[Tensors]) -> None:
-        """Take the folds, in their order."""
+    def load(self, folds: Iterable[Tensors]) -> None:
+        """Take the folds, in their order, each once and let go before the next is asked for."""
 
     def logits(self, fold: int, images: Array) -> Array:
         """(batch, 400, 300, 3) float32 to (batch, 6) float32, before the softmax. Safe to call from several threads."""
@@ -46,7 +48,10 @@ class TensorFlowEngine:
 
     def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # three lines about CPU features help nobody at 2 a.m.
-        import tensorflow as tf
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise HbacError(f"engine tensorflow: expected TensorFlow installed, received {one_line(error)}") from error
 
         self._tf = tf
         self._settings = settings
@@ -70,7 +75,7 @@ class TensorFlowEngine:
             pass
         return f"{threading.get_intra_op_parallelism_threads() or 'all'} thread(s) a stream"
 
-    def load(self, folds: list[Tensors]) -> None:
+    def load(self, folds: Iterable[Tensors]) -> None:
         """Build one network without normalisation, and of it one graph a fold with that fold's tensors as constants."""
         import keras
 

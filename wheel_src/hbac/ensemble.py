@@ -5,7 +5,6 @@ weighted mean of the folds' probabilities is taken, all in float64.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from hbac import competition as hms
 from hbac.augment import flip_hemispheres
+from hbac.checkpoints import load_fold, read_tensors
 from hbac.engine import Engine
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
@@ -22,7 +22,6 @@ from hbac.golden import IMAGE_TOLERANCE, golden_image, probe
 from hbac.image import ImageSettings
 from hbac.manifest import Fold, Manifest
 from hbac.resnet import NetworkSettings
-from hbac.weights import load_fold, read_tensors
 
 PROBABILITY_TOLERANCE = 1e-4  # of a fold's answer to the golden record, float32
 REDUCED_TOLERANCE = 5e-3  # with GPUs, whose convolutions may round to TensorFloat-32
@@ -117,9 +116,7 @@ class Ensemble:
     def __init__(self, manifest: Manifest, engine: Engine):
         self.manifest, self.engine = manifest, engine
         image = check_preprocessing(manifest)
-        with ThreadPoolExecutor(4) as pool:  # digests and reading, side by side
-            folds = list(pool.map(lambda fold: load_fold(manifest, fold), manifest.folds))
-        engine.load(folds)
+        engine.load(load_fold(manifest, fold) for fold in manifest.folds)  # one after the other: only one in memory
         self._check_answers(image)
 
     def predict(

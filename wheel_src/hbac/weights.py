@@ -1,4 +1,4 @@
-"""Checkpoints: digest, names, shapes and finite values are checked before a network sees a tensor.
+"""Tensors in safetensors files and into networks: names, shapes, dtypes and finite values are checked first.
 
 A fold is a `.safetensors` file with tensors named `conv1_conv/kernel`, float32 or float16. Loading goes by name: 310 of
 ResNet50's 320 tensors share their shape with another one, so a loader that goes by order can load a wrong file in
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hbac.errors import WeightsError
-from hbac.files import sha256_of, write_atomically
-from hbac.manifest import Fold, Manifest, brief
-from hbac.resnet import NetworkSettings, Tensors, shapes
+from hbac.files import write_atomically
+from hbac.manifest import brief
+from hbac.resnet import Tensors
 
 if TYPE_CHECKING:
     import keras
@@ -24,40 +24,6 @@ if TYPE_CHECKING:
 DTYPES = {"F32": np.float32, "F16": np.float16}
 MAX_HEADER_BYTES = 1 << 20
 LISTED = 8  # differences that an error names before it only counts them
-
-
-def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
-    """Tensors of one fold, float32, by name, after every check that needs no network.
-
-    Raises:
-        WeightsError: the file is missing, or its size, digest, names, shapes, dtypes or values are not as expected.
-    """
-    path = manifest.path(fold)
-    try:
-        size = path.stat().st_size
-        if size != fold.bytes:
-            raise WeightsError(f"{path}: expected {fold.bytes} bytes, received {size}")
-        digest = sha256_of(path)
-    except OSError as error:
-        raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
-    if digest != fold.sha256:
-        raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
-    return read_tensors(path, manifest.network)
-
-
-def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
-    """Tensors of a whole network from a `.safetensors`, `.keras` or `.weights.h5` file, checked, float32.
-
-    Raises:
-        WeightsError: not such a file, or its names, shapes, dtypes or values are not those of the network.
-    """
-    if path.name.endswith(".safetensors"):
-        tensors = read_safetensors(path, shapes(settings))
-    else:
-        from hbac.keras_files import import_weights
-
-        tensors = import_weights(path, settings)
-    return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
 def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Tensors:

@@ -1,0 +1,90 @@
+"""Training images on disk: made once, in parallel, restartable, read memory-mapped.
+
+`images.npy` is (rows, 400, 300, 3) uint8; `images.state.npy` beside it says of each row whether it is made, and
+`images.json` which rows and which preprocessing these are.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from hbac.errors import InputError
+from hbac.files import write_atomically
+from hbac.image import SHAPE, ImageSettings, to_uint8
+from hbac.loading import Loader
+from hbac.records import Record
+
+EMPTY, MADE, UNREADABLE = 0, 1, 2  # of a row
+
+
+@dataclass(frozen=True)
+class ImageCache:
+    """Images as they lie on disk, and which of them are there."""
+
+    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3), memory-mapped
+    readable: npt.NDArray[np.bool_]  # (rows,)
+
+
+def cache_bytes(records: Sequence[Record]) -> int:
+    """Size of the images on disk."""
+    return len(records) * int(np.prod(SHAPE))
+
+
+def make_cache(
+    records: Sequence[Record], folder: Path, settings: ImageSettings, workers: int, progress: bool = True
+) -> ImageCache:
+    """The images of records, made as far as they are not there yet.
+
+    A record of which nothing can be read keeps an empty row and is not `readable`. A cache of other records or of
+    another preprocessing is made anew.
+
+    Raises:
+        InputError: the folder cannot be written, or not one record can be read.
+    """
+    path, state_path, key_path = (folder / f"images{suffix}" for suffix in (".npy", ".state.npy", ".json"))
+    rows = [[r.eeg_id, r.eeg_offset_s, r.spectrogram_id, r.spectrogram_offset_s] for r in records]
+    key = json.dumps({"preprocessing": settings.digest(), "rows": rows})
+    try:
+        if not (key_path.exists() and key_path.read_text() == key):
+            key_path.unlink(missing_ok=True)
+            np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *SHAPE)).flush()
+            np.save(state_path, np.zeros(len(records), np.uint8))
+            write_atomically(key_path, key.encode())  # last: from here on the two others are what it says
+        images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
+    except OSError as error:
+        raise InputError(f"{folder}: expected a place for the images: {error.strerror}") from error
+    _fill(records, images, state, settings, workers, progress)
+    readable = np.asarray(state) == MADE
+    if not readable.any():
+        raise InputError(f"{folder}: expected records that can be read, received none among {len(records)}")
+    return ImageCache(np.load(path, mmap_mode="r"), readable)
+
+
+def _fill(
+    records: Sequence[Record],
+    images: npt.NDArray[np.uint8],
+    state: npt.NDArray[np.uint8],
+    settings: ImageSettings,
+    workers: int,
+    progress: bool,
+) -> None:
+    """Make the rows that are empty; a row's state follows its image, so that a kill costs the rows on their way."""
+    rows = {records[row]: row for row in np.flatnonzero(state == EMPTY)}
+    done = int((state != EMPTY).sum())
+    with (
+        Loader(list(rows), settings, workers) as loader,
+        tqdm(total=len(records), initial=done, unit="image", desc="images", disable=not progress) as bar,
+    ):
+        for loaded in loader:
+            row = rows[loaded.record]
+            if loaded.image is not None:
+                images[row] = to_uint8(loaded.image, settings)
+            state[row] = UNREADABLE if loaded.image is None else MADE
+            bar.update()
+    for array in (images, state):
+        array.flush()  # type: ignore[attr-defined]
