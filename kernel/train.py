@@ -1,101 +1,133 @@
 """Train the folds: from train.csv to a manifest that kernel/infer.py takes.
 
-    python kernel/train.py --data DIR --output DIR [--width 64] [--folds 5] [--epochs 8]
+    python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
+                           [--batch-size 16] [--imagenet FILE] [--time-budget 8h30m] [--resume] [--seed 0]
+                           [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. Images are made by the
-same package that makes them for inference and kept as images.npy, uint8, so that a second run starts at once.
+package that makes them for inference and kept as images.npy. A killed run goes on with --resume, epoch by epoch the way
+it would have gone; folds left out of one session can be trained in another with the same --output.
 """
 
 import argparse
-import json
+import importlib.util
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-if (HERE.parent / "wheel_src" / "hbac").is_dir():  # a checkout
-    sys.path.insert(0, str(HERE.parent / "wheel_src"))
-
-import numpy as np  # noqa: E402
-from tqdm import tqdm  # noqa: E402
-
-from hbac import augment  # noqa: E402
-from hbac import competition as hms  # noqa: E402
-from hbac.folds import patient_folds  # noqa: E402
-from hbac.image import PRESETS, SHAPE, THREE_ZOOMS, from_uint8, to_uint8  # noqa: E402
-from hbac.loading import Loader  # noqa: E402
-from hbac.metrics import best_temperature, kl_divergence  # noqa: E402
-from hbac.tables import read_train_table  # noqa: E402
-
 # Settings
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
-RELIABLE_VOTES = 10  # rows with this many votes or more choose the epoch and the temperature
-BATCH = 16
-LEARNING_RATE = 2e-3
-WARM_UP_SHARE = 0.1
+RELIABLE_VOTES = (
+    10  # rows with so many votes make up stage 2, choose the epoch and the temperature, and are the headline
+)
+LEARNING_RATES = (2e-3, 5e-4)  # peaks of stage 1 (all rows) and stage 2 (reliable rows)
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
-VIEWS = augment.ViewSettings()
-BN_MOMENTUM = 0.9  # Keras's 0.99 still remembers the first weights after the few hundred steps of a small data set
+VIEWS = ("flip", "frequency_mask", "time_mask", "time_shift", "file_drop")  # switches, beside mixup
+IMAGENET_SPREAD = (
+    60.0  # standard deviation of the inputs that ImageNet's weights were trained on; of ours it is about 1
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+if not importlib.util.find_spec("hbac"):  # not installed: the checkout around this file
+    sys.path.insert(0, str(CHECKOUT / "wheel_src"))
+
+import numpy as np  # noqa: E402
+
+from hbac import competition as hms  # noqa: E402
+from hbac.augment import ViewSettings  # noqa: E402
+from hbac.budget import parse_duration  # noqa: E402
+from hbac.cache import cache_bytes, make_cache  # noqa: E402
+from hbac.errors import HbacError, InputError  # noqa: E402
+from hbac.folds import patient_folds  # noqa: E402
+from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
+from hbac.metrics import best_temperature, figures  # noqa: E402
+from hbac.resnet import NetworkSettings  # noqa: E402
+from hbac.tables import read_train_table  # noqa: E402
+from hbac.training import FoldFiles, Stage, TimeBudget, TrainData, TrainSettings, claim_folder, train_fold  # noqa: E402
+
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
 
 def main() -> None:
     options = parse_options()
+    budget = TimeBudget(parse_duration(options.time_budget) if options.time_budget else None)
     options.output.mkdir(parents=True, exist_ok=True)
+    settings = TrainSettings(
+        network=NetworkSettings(width=options.width, dropout=DROPOUT),
+        stages=(
+            Stage(options.epochs[0], LEARNING_RATES[0], fewest_votes=1),
+            Stage(options.epochs[1], LEARNING_RATES[1], fewest_votes=RELIABLE_VOTES),
+        ),
+        views=ViewSettings(**{name: 0.0 for name in VIEWS if name in options.without}),
+        mixup_alpha=0.0 if "mixup" in options.without else MIXUP_ALPHA,
+        batch_size=options.batch_size,
+        seed=options.seed,
+    )
 
-    # 1. Rows: at most two windows of each EEG and vote; votes as fractions; reliable rows.
+    # 1. Rows: at most two windows of each EEG and vote; votes as fractions.
     records, table = read_train_table(options.data)
     chosen = choose_windows(table)
     records, table = [records[i] for i in chosen], table.iloc[chosen].reset_index(drop=True)
-    counts = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float32)
-    votes = counts / counts.sum(axis=1, keepdims=True)  # (rows, 6)
-    reliable = counts.sum(axis=1) >= RELIABLE_VOTES
-    weights = (counts.sum(axis=1) / (counts.sum(axis=1) + 5)).astype(np.float32)  # 3 votes say less than 15
+    counts = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float32)  # (rows, 6)
+    claim_folder(
+        options.output, {"settings": settings, "fold_count": options.fold_count, "rows": records}, options.resume
+    )
 
-    # 2. Images, made once.
-    images = cached_images(records, options.output / "images.npy")
+    # 2. Images, made once; a record that cannot be read is left out.
+    print(f"{len(records)} images, {cache_bytes(records) / 1e9:.2f} GB: {options.output / 'images.npy'}")
+    cached = make_cache(records, options.output, PREPROCESSING, options.workers)
+    data = TrainData(
+        images=cached.images,
+        votes=counts / counts.sum(axis=1, keepdims=True),
+        counts=counts.sum(axis=1),
+        eeg_ids=table["eeg_id"].to_numpy(np.int64),
+        preprocessing=PREPROCESSING,
+    )
 
     # 3. Folds by patient; each trained, and each answering the patients it has not seen.
-    prior = votes[reliable].mean(axis=0) if reliable.any() else votes.mean(axis=0)
-    oof = np.zeros_like(votes)
-    scores = []
-    for fold, (train, valid) in enumerate(
-        patient_folds(
-            votes.argmax(axis=1).tolist(), table["patient_id"].astype(int).tolist(), options.folds, options.seed
-        )
-    ):
-        path = options.output / f"{options.name}{fold}.safetensors"
-        oof[valid] = train_fold(images, votes, weights, reliable, train, valid, path, options, seed=options.seed + fold)
-        chosen_rows = valid[reliable[valid]] if reliable[valid].any() else valid
-        scores.append(float(kl_divergence(votes[chosen_rows], oof[chosen_rows]).mean()))
-        print(f"fold {fold}: KL {scores[-1]:.4f} on {len(chosen_rows)} reliable rows of patients it has not seen")
+    rows = np.flatnonzero(cached.readable)
+    classes, patients = data.votes[rows].argmax(axis=1), table["patient_id"].to_numpy(np.int64)[rows]
+    splits = patient_folds(classes.tolist(), patients.tolist(), options.fold_count, options.seed)
+    start_weights = imagenet_weights(options) if options.imagenet else None
+    for fold in options.folds or range(options.fold_count):
+        train, valid = (rows[part] for part in splits[fold])
+        train_fold(data, train, valid, settings, files_of(options, fold), fold, RELIABLE_VOTES, start_weights, budget)
 
-    # 4. Temperature, figures, manifest.
-    rows = reliable if reliable.any() else np.ones_like(reliable)
-    temperature = best_temperature(votes[rows], oof[rows])
-    figures = {
-        "kl": float(kl_divergence(votes[rows], oof[rows]).mean()),
-        "kl_of_class_prior": float(kl_divergence(votes[rows], np.tile(prior, (int(rows.sum()), 1))).mean()),
-        "accuracy": float((oof[rows].argmax(1) == votes[rows].argmax(1)).mean()),
-    }
-    print(f"out of fold, {int(rows.sum())} rows: {figures}, temperature {temperature:.3f}")
-    write_results(options, scores, figures, temperature, prior)
+    # 4. Out-of-fold answers, temperature, figures, manifest.
+    finish(options, data, [rows[valid] for _, valid in splits])
 
 
 def parse_options() -> argparse.Namespace:
+    def numbers(text: str) -> list[int]:
+        return [int(number) for number in text.split(",")]
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with train.csv, train_eegs/, train_spectrograms/"
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for folds, manifest and image cache")
+    parser.add_argument("--output", type=Path, required=True, help="folder for folds, manifest and images")
     parser.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
-    parser.add_argument("--folds", type=int, default=5, help="[%(default)s]")
-    parser.add_argument("--epochs", type=int, default=8, help="[%(default)s]")
+    parser.add_argument("--fold-count", type=int, default=5, help="folds in all [%(default)s]")
+    parser.add_argument("--folds", type=numbers, metavar="0,2", help="those to train now [all]")
+    parser.add_argument("--epochs", type=numbers, default=[6, 4], metavar="6,4", help="of stage 1 and stage 2 [6,4]")
+    parser.add_argument("--batch-size", type=int, default=16, help="[%(default)s]")
+    parser.add_argument("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
+    parser.add_argument("--time-budget", metavar="8h30m", help="start no epoch that would end later")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     parser.add_argument("--seed", type=int, default=0, help="[%(default)s]")
+    parser.add_argument("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
+    parser.add_argument("--workers", type=int, default=2, help="processes that make images [%(default)s]")
     parser.add_argument("--name", default="fold", help="start of the checkpoints' names [%(default)s]")
     parser.add_argument("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if unknown := set(options.without) - {*VIEWS, "mixup"}:
+        parser.error(f"--without: expected some of mixup, {', '.join(VIEWS)}, received {', '.join(sorted(unknown))}")
+    if len(options.epochs) != 2 or min(options.epochs) < 0 or not sum(options.epochs):
+        parser.error(f"--epochs: expected two numbers such as 6,4, received {options.epochs}")
+    if options.folds and not set(options.folds) <= set(range(options.fold_count)):
+        parser.error(f"--folds: expected some of 0 to {options.fold_count - 1}, received {options.folds}")
+    return options
 
 
 def choose_windows(table) -> list[int]:
@@ -106,94 +138,54 @@ def choose_windows(table) -> list[int]:
     return sorted({row for rows in groups.values() for row in (rows[0], rows[-1])[:WINDOWS_PER_GROUP]})
 
 
-def cached_images(records, path: Path) -> np.ndarray:
-    """(rows, 400, 300, 3) uint8, memory-mapped; made by the processes that read records in inference too."""
-    key = {"preprocessing": PREPROCESSING.digest(), "rows": [[r.eeg_id, r.eeg_offset_s] for r in records]}
-    note = path.with_suffix(".json")  # written when the cache is whole
-    if not (note.exists() and json.loads(note.read_text()) == key):
-        print(f"making {len(records)} images, {len(records) * np.prod(SHAPE) / 1e9:.2f} GB: {path}")
-        cache = np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *SHAPE))
-        row = {(r.eeg_id, r.eeg_offset_s): i for i, r in enumerate(records)}
-        with Loader(records, PREPROCESSING, workers=2) as loader:
-            for loaded in tqdm(loader, total=len(records), unit="record"):
-                if loaded.image is None:
-                    raise SystemExit(f"eeg_id {loaded.record.eeg_id}: {'; '.join(loaded.notes)}")
-                cache[row[loaded.record.eeg_id, loaded.record.eeg_offset_s]] = to_uint8(loaded.image, PREPROCESSING)
-        cache.flush()
-        note.write_text(json.dumps(key))
-    return np.load(path, mmap_mode="r")
+def files_of(options, fold: int) -> FoldFiles:
+    stem = options.output / f"{options.name}{fold}"
+    return FoldFiles(*(stem.with_name(stem.name + suffix) for suffix in (".safetensors", ".answers.npy", ".state")))
 
 
-def train_fold(images, votes, weights, reliable, train, valid, path, options, seed) -> np.ndarray:
-    """Train one fold, write its best epoch, and return its answers for the validation rows, (rows, 6)."""
-    import keras
+def imagenet_weights(options) -> dict:
+    """The backbone of ImageNet's file, its first convolution scaled from inputs that spread by 60 to ours."""
+    from hbac.keras_files import import_weights
 
-    from hbac.resnet import NetworkSettings, build
-    from hbac.weights import write_safetensors
-
-    keras.utils.set_random_seed(seed)
-    network = NetworkSettings(width=options.width, dropout=DROPOUT)
-    model = build(network)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = BN_MOMENTUM
-    rng = np.random.default_rng(seed)
-
-    class Batches(keras.utils.PyDataset):
-        def __len__(self) -> int:
-            return -(-len(train) // BATCH)
-
-        def on_epoch_begin(self) -> None:
-            rng.shuffle(train)
-
-        def __getitem__(self, i):
-            rows = np.sort(train[i * BATCH : (i + 1) * BATCH])
-            x = augment.random_views(from_uint8(images[rows], PREPROCESSING), PREPROCESSING, VIEWS, rng)
-            x, y = augment.mixup(x, votes[rows], MIXUP_ALPHA, rng)
-            return x, y, weights[rows]
-
-    def answers(rows) -> np.ndarray:
-        parts = [
-            model.predict_on_batch(from_uint8(images[rows[i : i + BATCH]], PREPROCESSING))
-            for i in range(0, len(rows), BATCH)
-        ]
-        return np.concatenate(parts)
-
-    class KeepBest(keras.callbacks.Callback):
-        kl, answers = np.inf, None
-
-        def on_epoch_end(self, epoch, logs=None) -> None:
-            predicted = answers(valid)
-            rows = reliable[valid] if reliable[valid].any() else slice(None)
-            kl = kl_divergence(votes[valid][rows], predicted[rows]).mean()
-            print(f"  epoch {epoch + 1}: loss {logs['loss']:.4f}, KL {kl:.4f}", flush=True)
-            if kl < self.kl:
-                self.kl, self.answers = kl, predicted
-                write_safetensors(path, {v.path: v.numpy() for v in model.weights}, np.float16)
-
-    steps = options.epochs * -(-len(train) // BATCH)
-    warm_up = int(WARM_UP_SHARE * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, max(steps - warm_up, 1), warmup_target=LEARNING_RATE, warmup_steps=warm_up
-    )
-    model.compile(keras.optimizers.Adam(schedule), keras.losses.KLDivergence())
-    best = KeepBest()
-    model.fit(Batches(), epochs=options.epochs, callbacks=[best], verbose=0)
-    return best.answers
+    tensors = import_weights(options.imagenet, NetworkSettings(width=options.width), head=False)
+    tensors["conv1_conv/kernel"] = tensors["conv1_conv/kernel"] * np.float32(IMAGENET_SPREAD)
+    return tensors
 
 
-def write_results(options, scores, figures, temperature, prior) -> None:
+def finish(options, data: TrainData, validation_rows: list) -> None:
+    """The manifest of the folds that are there, and how well they answer the patients they have not seen."""
     from hbac.engine import TensorFlowEngine
     from hbac.ensemble import Checkpoint, new_manifest
     from hbac.manifest import MANIFEST_NAME, write_manifest
-    from hbac.resnet import NetworkSettings
+
+    there = [fold for fold in range(options.fold_count) if files_of(options, fold).answers.exists()]
+    if not there:
+        raise InputError("expected one trained fold or more, there was no time for an epoch")
+    rows = np.concatenate([validation_rows[fold] for fold in there])
+    answers = np.concatenate([np.load(files_of(options, fold).answers) for fold in there])
+    judged = data.counts[rows] >= RELIABLE_VOTES
+    judged = judged if judged.any() else np.ones_like(judged)
+    votes, weights = data.votes[rows], data.eeg_weights(rows)
+    temperature = best_temperature(votes[judged], answers[judged], weights[judged])
+    calibrated = answers.astype(np.float64) ** (1 / temperature)
+    calibrated /= calibrated.sum(axis=1, keepdims=True)
+    prior = 0.99 * np.average(votes[judged], axis=0, weights=weights[judged]) + 0.01 / len(hms.CLASSES)  # no class at 0
+
+    out_of_fold = {}
+    for name, which in ((f"{RELIABLE_VOTES} votes or more", judged), ("all rows", np.ones_like(judged))):
+        ours = figures(votes[which], calibrated[which], weights[which])
+        baseline = figures(votes[which], np.tile(prior, (which.sum(), 1)), weights[which])
+        out_of_fold[name] = {key: round(value, 4) for key, value in ours.items() if isinstance(value, float)}
+        out_of_fold[name] |= {"kl_of_class_prior": round(baseline["kl"], 4), "rows": int(which.sum())}
+        print(f"out of fold, {name}: {out_of_fold[name]}")
 
     network = NetworkSettings(width=options.width)
+    scores = {}
+    for fold in there:
+        own = np.isin(rows, validation_rows[fold]) & judged
+        scores[fold] = figures(votes[own], calibrated[own], weights[own])["kl"] if own.any() else 0.0
     manifest = new_manifest(
-        [
-            Checkpoint(options.output / f"{options.name}{fold}.safetensors", score={"kl": round(score, 4)})
-            for fold, score in enumerate(scores)
-        ],
+        [Checkpoint(files_of(options, fold).checkpoint, score={"kl": round(scores[fold], 4)}) for fold in there],
         options.output,
         options.title,
         PREPROCESSING,
@@ -203,13 +195,21 @@ def write_results(options, scores, figures, temperature, prior) -> None:
         [round(float(p), 6) for p in prior / prior.sum()],
         {
             "data": options.data.name,
-            **{name: getattr(options, name) for name in ("width", "folds", "epochs", "seed")},
-            "out_of_fold": {name: round(value, 4) for name, value in figures.items()},
+            **{
+                name: getattr(options, name)
+                for name in ("width", "fold_count", "epochs", "batch_size", "seed", "without")
+            },
+            "out_of_fold": out_of_fold,
         },
     )
     write_manifest(manifest, options.output / MANIFEST_NAME)
-    print(f"{options.output / MANIFEST_NAME}: {len(scores)} folds")
+    print(
+        f"{options.output / MANIFEST_NAME}: {len(there)} of {options.fold_count} folds, temperature {temperature:.3f}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except HbacError as error:
+        sys.exit(f"train.py: error: {error}")

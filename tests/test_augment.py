@@ -6,8 +6,8 @@ from helpers_signals import at, mirror_name, noise_eeg, noise_power
 
 from hbac import competition as hms
 from hbac.augment import (
-    ViewSettings,
     COVERED_BY_EEG,
+    ViewSettings,
     drop_eeg,
     drop_spectrogram,
     flip_hemispheres,

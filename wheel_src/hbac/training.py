@@ -6,6 +6,8 @@ their KL is the smallest so far. Every draw of an epoch comes from a generator s
 a resumed run goes the way an uninterrupted one goes.
 """
 
+import hashlib
+import io
 import json
 import os
 import time
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     import keras
 
 BN_MOMENTUM = 0.9  # in training; Keras's 0.99 still remembers the first weights after the few steps of a small data set
-BN_BATCHES = 32  # of plain training images, for the statistics of the averaged weights
+BN_BATCHES = 16  # of plain training images, for the statistics of the averaged weights
 AVERAGED_SHARE = 1 / 3  # of an epoch: the span that the moving average of the weights remembers
 
 
@@ -40,7 +42,7 @@ class Stage:
 
     epochs: int
     learning_rate: float
-    fewest_votes: int  # rows with fewer are left out
+    fewest_votes: int  # rows with fewer are left out, unless that leaves none
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,44 @@ class FoldFiles:
     state: Path
 
 
+class TimeBudget:
+    """Whether there is time for another epoch.
+
+    Args:
+        limit_s: seconds from now; None for no limit.
+    """
+
+    def __init__(self, limit_s: float | None):
+        self._end = None if limit_s is None else time.monotonic() + limit_s
+
+    def has(self, seconds: float) -> bool:
+        """True if so many seconds are left."""
+        return self._end is None or time.monotonic() + seconds < self._end
+
+
+def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
+    """Make sure that a folder holds this very run, a new one or, with `resume`, an earlier part of it.
+
+    Args:
+        folder: where the run keeps its files.
+        run: what defines it: dataclasses, records, numbers by name.
+        resume: whether an earlier part is to be taken up.
+
+    Raises:
+        InputError: the folder holds another run, or holds this one and `resume` is False.
+    """
+    path = folder / "run.json"
+    stated = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in run.items()}
+    if path.exists() and any(folder.glob("*.state")):
+        if not resume:
+            raise InputError(f"{folder}: expected an empty folder, received a run; go on with it by --resume")
+        earlier = json.loads(path.read_text())
+        differing = [name for name in stated if earlier.get(name) != stated[name]]
+        if differing:
+            raise InputError(f"{folder}: expected this very run, received one with another {', '.join(differing)}")
+    write_atomically(path, json.dumps(stated).encode())
+
+
 def train_fold(
     data: TrainData,
     train: npt.NDArray[np.int64],
@@ -103,7 +143,7 @@ def train_fold(
     fold: int,
     reliable_votes: int,
     start_weights: Tensors | None = None,
-    more_time: Callable[[float], bool] = lambda epoch_s: True,
+    budget: TimeBudget | None = None,
     log: Callable[[str], None] = print,
 ) -> Progress:
     """Train one fold, or go on with it where its state file says it was.
@@ -117,17 +157,17 @@ def train_fold(
         fold: number of the fold; part of every seed.
         reliable_votes: rows with so many votes choose the epoch, if there are any.
         start_weights: tensors to start from, by name; those of the head may be missing.
-        more_time: asked before each epoch with the seconds that the last one took; False ends the training.
+        budget: an epoch that would end later than this allows is not begun.
         log: takes one line an epoch.
 
     Raises:
-        InputError: a file cannot be written, or a stage has no rows.
+        InputError: a file cannot be written.
     """
     run = _Fold(data, train, valid, settings, files, fold, reliable_votes)
     run.start(start_weights)
     epoch_s = 0.0
     for number, epoch in run.epochs():
-        if not more_time(epoch_s):
+        if budget and not budget.has(epoch_s):
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
             break
         started = time.monotonic()
@@ -148,10 +188,8 @@ class _Fold:
         reliable_votes: int,
     ):
         self.data, self.settings, self.files, self.fold = data, settings, files, fold
-        self.stage_rows = [train[data.counts[train] >= stage.fewest_votes] for stage in settings.stages]
-        for stage, rows in zip(settings.stages, self.stage_rows):
-            if stage.epochs and not len(rows):
-                raise InputError(f"fold {fold}: expected rows with {stage.fewest_votes} votes or more, received none")
+        enough = [train[data.counts[train] >= stage.fewest_votes] for stage in settings.stages]
+        self.stage_rows = [rows if len(rows) else train for rows in enough]
         self.valid = valid
         reliable = data.counts[valid] >= reliable_votes
         self.judged = reliable if reliable.any() else np.ones(len(valid), bool)  # which validation rows choose
@@ -252,9 +290,9 @@ class _Fold:
     def _save_state(self) -> None:
         from safetensors.numpy import save
 
-        tensors = {f"model/{v.path}": np.ascontiguousarray(v.numpy()) for v in self.model.weights}
+        tensors = {f"model/{v.path}": np.array(v.numpy(), order="C") for v in self.model.weights}
         optimizer = self.model.optimizer.variables
-        tensors |= {f"optimizer/{i:04d}": np.ascontiguousarray(v.numpy()) for i, v in enumerate(optimizer)}
+        tensors |= {f"optimizer/{i:04d}": np.array(v.numpy(), order="C") for i, v in enumerate(optimizer)}
         write_atomically(self.files.state, save(tensors, {"progress": json.dumps(self.progress.__dict__)}))
 
     def _load_state(self) -> None:
@@ -303,8 +341,6 @@ def _callback(at_epoch_end: Callable[[], None]) -> "keras.callbacks.Callback":
 
 
 def _save_array(path: Path, array: npt.NDArray[np.float32]) -> None:
-    import io
-
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_atomically(path, buffer.getvalue())

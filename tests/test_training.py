@@ -1,0 +1,141 @@
+"""One fold's training on a handful of images: stages, schedule, the best epoch, and going on after a kill."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers_folds import golden_variants
+from safetensors.numpy import load_file
+
+from hbac.augment import ViewSettings
+from hbac.errors import InputError
+from hbac.image import PRESETS, THREE_ZOOMS, to_uint8
+from hbac.metrics import kl_divergence
+from hbac.resnet import NetworkSettings, shapes
+from hbac.training import FoldFiles, Stage, TimeBudget, TrainData, TrainSettings, claim_folder, train_fold
+
+PREPROCESSING = PRESETS[THREE_ZOOMS]
+SETTINGS = TrainSettings(
+    network=NetworkSettings(width=8, dropout=0.2),
+    stages=(Stage(2, 1e-3, fewest_votes=1), Stage(2, 3e-4, fewest_votes=10)),
+    batch_size=4,
+)
+TRAIN, VALID = np.arange(8), np.arange(8, 12)
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainData:
+    rng = np.random.default_rng(0)
+    images = to_uint8(golden_variants(PREPROCESSING), PREPROCESSING)  # 6
+    return TrainData(
+        images=np.concatenate([images, images]),
+        votes=rng.dirichlet(np.ones(6), 12).astype(np.float32),
+        counts=np.tile(np.array([3, 15, 12], np.float32), 4),
+        eeg_ids=np.array([1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 7]),
+        preprocessing=PREPROCESSING,
+    )
+
+
+def files_in(folder: Path) -> FoldFiles:
+    folder.mkdir(exist_ok=True)
+    return FoldFiles(folder / "fold0.safetensors", folder / "fold0.answers.npy", folder / "fold0.state")
+
+
+@pytest.fixture(scope="module")
+def whole(data: TrainData, tmp_path_factory: pytest.TempPathFactory):
+    """An uninterrupted run: its files and its progress."""
+    files = files_in(tmp_path_factory.mktemp("whole"))
+    return files, train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10)
+
+
+class Killed(Exception):
+    """What stands for SIGKILL in these tests: the run ends between two lines of its log."""
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero_in_each_stage(whole) -> None:
+    history = whole[1].history
+    assert [epoch["stage"] for epoch in history] == [0, 0, 1, 1]
+    rates = [epoch["learning_rate"] for epoch in history]
+    assert rates[0] == pytest.approx(1e-3 / 2)  # half-way down the cosine
+    assert rates[1] == pytest.approx(0, abs=1e-9)
+    assert rates[3] == pytest.approx(0, abs=1e-9)
+    assert 0 < rates[2] < 3e-4
+
+
+def test_the_checkpoint_and_its_answers_are_those_of_the_best_epoch(whole, data: TrainData) -> None:
+    files, progress = whole
+    answers = np.load(files.answers)
+    judged = data.counts[VALID] >= 10
+    weights = data.eeg_weights(VALID[judged])
+    kl = np.average(kl_divergence(data.votes[VALID], answers)[judged], weights=weights)
+    assert kl == pytest.approx(min(epoch["kl"] for epoch in progress.history), rel=1e-6)
+    assert progress.best_kl == pytest.approx(kl, rel=1e-6)
+    tensors = load_file(files.checkpoint)
+    assert {name: tensor.shape for name, tensor in tensors.items()} == shapes(SETTINGS.network)
+    assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(epochs: int, whole, data: TrainData, tmp_path: Path) -> None:
+    files, lines = files_in(tmp_path / "killed"), []
+
+    def die(line: str) -> None:
+        lines.append(line)
+        if len(lines) == epochs:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=die)
+    resumed = train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10)
+    for received, expected in zip(resumed.history, whole[1].history, strict=True):
+        assert received == pytest.approx(expected, rel=1e-3)
+    np.testing.assert_allclose(np.load(files.answers), np.load(whole[0].answers), atol=1e-3)
+
+
+def test_a_finished_run_is_left_as_it_is(whole, data: TrainData) -> None:
+    files, progress = whole
+    before = files.state.read_bytes()
+    again = train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=lambda line: pytest.fail(line))
+    assert again == progress
+    assert files.state.read_bytes() == before
+
+
+def test_without_time_no_epoch_is_begun(data: TrainData, tmp_path: Path) -> None:
+    lines: list[str] = []
+    budget = TimeBudget(0.0)
+    progress = train_fold(
+        data, TRAIN, VALID, SETTINGS, files_in(tmp_path / "late"), 0, 10, budget=budget, log=lines.append
+    )
+    assert progress.epochs_done == 0
+    assert lines == ["fold 0: no time for epoch 1 of 4"]
+
+
+def test_a_start_from_given_weights_changes_all_but_the_head(data: TrainData, tmp_path: Path, whole) -> None:
+    start = {
+        name: value for name, value in load_file(whole[0].checkpoint).items() if not name.startswith("predictions")
+    }
+    settings = replace(SETTINGS, stages=(Stage(1, 0.0, 1),), views=ViewSettings(0, 0, 0, 0, 0), mixup_alpha=0.0)
+    files = files_in(tmp_path / "start")
+    train_fold(data, TRAIN, VALID, settings, files, 0, 10, start_weights=start)
+    ended = load_file(files.checkpoint)
+    kernels = [name for name in start if name.endswith("kernel")]
+    assert all(np.array_equal(ended[name], start[name]) for name in kernels)  # a learning rate of 0 keeps them
+
+
+def test_each_eeg_weighs_one(data: TrainData) -> None:
+    weights = data.eeg_weights(np.arange(12))
+    assert weights[:3].tolist() == [0.5, 0.5, 1.0]
+    assert weights.sum() == pytest.approx(len(np.unique(data.eeg_ids)))
+
+
+def test_a_folder_is_claimed_by_one_run(tmp_path: Path) -> None:
+    run = {"settings": SETTINGS, "fold_count": 5}
+    claim_folder(tmp_path, run, resume=False)
+    claim_folder(tmp_path, run, resume=False)  # nothing trained yet
+    (tmp_path / "fold0.state").touch()
+    claim_folder(tmp_path, run, resume=True)
+    with pytest.raises(InputError, match="--resume"):
+        claim_folder(tmp_path, run, resume=False)
+    with pytest.raises(InputError, match="another fold_count"):
+        claim_folder(tmp_path, {**run, "fold_count": 4}, resume=True)
