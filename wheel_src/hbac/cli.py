@@ -187,6 +187,12 @@ def _verify(options: argparse.Namespace) -> None:
 
     manifest = read_manifest(options.manifest)
     Ensemble(manifest, TensorFlowEngine(manifest.network))
+    print(manifest.title)
+    for fold in manifest.folds:
+        scores = ", ".join(f"{name} {score:g}" for name, score in fold.score.items())
+        print(f"{fold.file}: {fold.bytes} bytes, weight {fold.weight:g}, out of fold: {scores or 'not stated'}")
+    for name, value in manifest.training.items():
+        print(f"{name}: {value}")
     print(
         f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
     )
