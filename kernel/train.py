@@ -6,11 +6,13 @@
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. Images are made by the
 package that makes them for inference and kept as images.npy. A killed run goes on with --resume, epoch by epoch the way
-it would have gone; folds left out of one session can be trained in another with the same --output.
+it would have gone; folds left out of one session can be trained in another with the same --output. On Kaggle, with the
+competition and the wheel's data set attached, it takes no arguments.
 """
 
 import argparse
 import importlib.util
+import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
@@ -24,13 +26,26 @@ LEARNING_RATES = (2e-3, 5e-4)  # peaks of stage 1 (all rows) and stage 2 (reliab
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
 VIEWS = ("flip", "frequency_mask", "time_mask", "time_shift", "file_drop")  # switches, beside mixup
-IMAGENET_SPREAD = (
-    60.0  # standard deviation of the inputs that ImageNet's weights were trained on; of ours it is about 1
-)
+IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-if not importlib.util.find_spec("hbac"):  # not installed: the checkout around this file
-    sys.path.insert(0, str(CHECKOUT / "wheel_src"))
+INPUT = Path("/kaggle/input")
+LAYOUTS = ("*", "competitions/*", "datasets/*/*")  # where Kaggle mounts what is attached, below INPUT
+
+
+def attached(marker: str) -> list[Path]:
+    """What lies under a name in the attached folders; nothing away from Kaggle."""
+    return [path for layout in LAYOUTS for path in sorted(INPUT.glob(f"{layout}/{marker}"))]
+
+
+if __name__ != "__main__":
+    pass  # a process that reads records: its path is set already
+elif wheels := attached("hbac-*.whl"):
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+    if wheels[0].is_dir() or subprocess.run([*install, str(wheels[0])]).returncode != 0:
+        sys.path.insert(0, str(wheels[0]))  # unpacked or renamed by the upload
+    importlib.invalidate_caches()
+elif not importlib.util.find_spec("hbac"):  # not installed: the checkout around this file
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "wheel_src"))
 
 import numpy as np  # noqa: E402
 

@@ -31,7 +31,7 @@ def train() -> ModuleType:
 def test_from_a_data_set_to_a_manifest_that_predicts(simulated: Path, tmp_path: Path, hbac) -> None:  # type: ignore[no-untyped-def]
     command = [sys.executable, str(ROOT / "kernel" / "train.py"), "--data", str(simulated), "--output", str(tmp_path)]
     done = subprocess.run(
-        [*command, "--width", "8", "--folds", "2", "--epochs", "1"],
+        [*command, "--width", "8", "--fold-count", "2", "--epochs", "1,0"],
         env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -40,6 +40,12 @@ def test_from_a_data_set_to_a_manifest_that_predicts(simulated: Path, tmp_path: 
     assert all(fold.score["kl"] > 0 for fold in manifest.folds)
     cached = json.loads((tmp_path / "images.json").read_text())
     assert np.load(tmp_path / "images.npy", mmap_mode="r").shape == (len(cached["rows"]), 400, 300, 3)
+    assert "out of fold, all rows" in done.stdout
+    again = subprocess.run(
+        [*command, "--fold-count", "2"], env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True
+    )
+    assert again.returncode != 0
+    assert "--resume" in again.stderr
     output = tmp_path / "submission.csv"
     ran = hbac("predict", "--test-dir", simulated, "--manifest", tmp_path / "weights_manifest.json", "--output", output)
     assert ran.returncode == 0, ran.stderr
