@@ -1,17 +1,18 @@
 # make demo   the main job from nothing: environment, wheel, a small test folder, submission.csv
 # make test   the whole suite from nothing
 # make lint   ruff and mypy
+# make bench  five full-width folds on TEST_DIR: time and peak memory
 PYTHON ?= python3
 BIN := .venv/bin
 CONFIG := wheel_src/pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: demo test lint wheel clean
+.PHONY: help demo test lint wheel bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -3
+	@sed -n 's/^# //p' Makefile | head -4
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -37,6 +38,9 @@ lint: .venv/ready
 	$(BIN)/ruff check --config $(CONFIG) .
 	$(BIN)/ruff format --check --config $(CONFIG) .
 	$(BIN)/mypy --config-file $(CONFIG) wheel_src/hbac
+
+bench: .venv/ready
+	PYTHONPATH=wheel_src $(BIN)/python tests/bench/full_width.py $(or $(TEST_DIR),$(error make bench TEST_DIR=FOLDER))
 
 clean:
 	rm -rf .venv dist demo
