@@ -26,6 +26,7 @@ LEARNING_RATES = (2e-3, 5e-4)  # peaks of stage 1 (all rows) and stage 2 (reliab
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
 VIEWS = ("flip", "frequency_mask", "time_mask", "time_shift", "file_drop")  # switches, beside mixup
+EXAMPLES_PER_CLASS = 2  # pictures in the report
 IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
 
 INPUT = Path("/kaggle/input")
@@ -57,9 +58,19 @@ from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
+from hbac.report import OutOfFold, write_report  # noqa: E402
 from hbac.resnet import NetworkSettings  # noqa: E402
 from hbac.tables import read_train_table  # noqa: E402
-from hbac.training import FoldFiles, Stage, TimeBudget, TrainData, TrainSettings, claim_folder, train_fold  # noqa: E402
+from hbac.training import (  # noqa: E402
+    FoldFiles,
+    Stage,
+    TimeBudget,
+    TrainData,
+    TrainSettings,
+    claim_folder,
+    read_progress,
+    train_fold,
+)
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
@@ -110,7 +121,7 @@ def main() -> None:
         train_fold(data, train, valid, settings, files_of(options, fold), fold, RELIABLE_VOTES, start_weights, budget)
 
     # 4. Out-of-fold answers, temperature, figures, manifest.
-    finish(options, data, [rows[valid] for _, valid in splits])
+    finish(options, data, table, [rows[valid] for _, valid in splits])
 
 
 def parse_options() -> argparse.Namespace:
@@ -167,40 +178,65 @@ def imagenet_weights(options) -> dict:
     return tensors
 
 
-def finish(options, data: TrainData, validation_rows: list) -> None:
-    """The manifest of the folds that are there, and how well they answer the patients they have not seen."""
-    from hbac.engine import TensorFlowEngine
-    from hbac.ensemble import Checkpoint, new_manifest
-    from hbac.manifest import MANIFEST_NAME, write_manifest
-
+def finish(options, data: TrainData, table, validation_rows: list) -> None:
+    """Temperature, class prior, figures and pictures of the folds that are there, from answers for unseen patients."""
     there = [fold for fold in range(options.fold_count) if files_of(options, fold).answers.exists()]
     if not there:
         raise InputError("expected one trained fold or more, there was no time for an epoch")
+    fold_of = np.concatenate([np.full(len(validation_rows[fold]), fold) for fold in there])
     rows = np.concatenate([validation_rows[fold] for fold in there])
-    answers = np.concatenate([np.load(files_of(options, fold).answers) for fold in there])
+    answers = np.concatenate([np.load(files_of(options, fold).answers) for fold in there]).astype(np.float64)
     judged = data.counts[rows] >= RELIABLE_VOTES
     judged = judged if judged.any() else np.ones_like(judged)
     votes, weights = data.votes[rows], data.eeg_weights(rows)
     temperature = best_temperature(votes[judged], answers[judged], weights[judged])
-    calibrated = answers.astype(np.float64) ** (1 / temperature)
-    calibrated /= calibrated.sum(axis=1, keepdims=True)
+    answers = answers ** (1 / temperature)
+    answers /= answers.sum(axis=1, keepdims=True)
     prior = 0.99 * np.average(votes[judged], axis=0, weights=weights[judged]) + 0.01 / len(hms.CLASSES)  # no class at 0
 
     out_of_fold = {}
     for name, which in ((f"{RELIABLE_VOTES} votes or more", judged), ("all rows", np.ones_like(judged))):
-        ours = figures(votes[which], calibrated[which], weights[which])
         baseline = figures(votes[which], np.tile(prior, (which.sum(), 1)), weights[which])
-        out_of_fold[name] = {key: round(value, 4) for key, value in ours.items() if isinstance(value, float)}
-        out_of_fold[name] |= {"kl_of_class_prior": round(baseline["kl"], 4), "rows": int(which.sum())}
-        print(f"out of fold, {name}: {out_of_fold[name]}")
-
-    network = NetworkSettings(width=options.width)
+        ours = {"rows": int(which.sum()), **figures(votes[which], answers[which], weights[which])}
+        out_of_fold[name] = {
+            **ours,
+            "kl_of_class_prior": baseline["kl"],
+            "log_loss_of_class_prior": baseline["log_loss"],
+        }
+        print(f"out of fold, {name}: KL {ours['kl']:.4f}, of the class prior {baseline['kl']:.4f}")
     scores = {}
     for fold in there:
-        own = np.isin(rows, validation_rows[fold]) & judged
-        scores[fold] = figures(votes[own], calibrated[own], weights[own])["kl"] if own.any() else 0.0
+        own = judged & (fold_of == fold)
+        scores[fold] = {"kl": round(figures(votes[own], answers[own], weights[own])["kl"], 4)} if own.any() else {}
+
+    columns = table.iloc[rows][["eeg_id", "eeg_label_offset_seconds", "patient_id", "expert_consensus"]]
+    of_classes = {f"{kind}_{name}": part for kind, values in (("voted", votes), ("answered", answers))
+                  for name, part in zip(hms.CLASSES, values.T)}  # fmt: skip
+    columns.assign(fold=fold_of, votes=data.counts[rows], **of_classes).to_parquet(options.output / "oof.parquet")
+    examples = [
+        (
+            f"{name}: votes {np.round(votes[i], 2).tolist()}, answer {np.round(answers[i], 2).tolist()}",
+            data.load(rows[[i]])[0],
+        )
+        for c, name in enumerate(hms.CLASSES)
+        for i in np.flatnonzero(votes.argmax(axis=1) == c)[:EXAMPLES_PER_CLASS]
+    ]
+    histories = {fold: read_progress(files_of(options, fold).state).history for fold in there}
+    result = OutOfFold(votes, answers, weights, judged)
+    write_report(options.output / "report.html", options.title, result, out_of_fold, histories, examples)
+    write(options, scores, temperature, prior, out_of_fold)
+
+
+def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -> None:
+    """The manifest of the folds that have scores."""
+    from hbac.engine import TensorFlowEngine
+    from hbac.ensemble import Checkpoint, new_manifest
+    from hbac.manifest import MANIFEST_NAME, write_manifest
+
+    network = NetworkSettings(width=options.width)
+    stated = ("width", "fold_count", "epochs", "batch_size", "seed", "without")
     manifest = new_manifest(
-        [Checkpoint(files_of(options, fold).checkpoint, score={"kl": round(scores[fold], 4)}) for fold in there],
+        [Checkpoint(files_of(options, fold).checkpoint, score=score) for fold, score in scores.items()],
         options.output,
         options.title,
         PREPROCESSING,
@@ -210,16 +246,16 @@ def finish(options, data: TrainData, validation_rows: list) -> None:
         [round(float(p), 6) for p in prior / prior.sum()],
         {
             "data": options.data.name,
-            **{
-                name: getattr(options, name)
-                for name in ("width", "fold_count", "epochs", "batch_size", "seed", "without")
+            **{name: getattr(options, name) for name in stated},
+            "out_of_fold": {
+                name: {key: round(value, 4) for key, value in of_rows.items() if not isinstance(value, list)}
+                for name, of_rows in out_of_fold.items()
             },
-            "out_of_fold": out_of_fold,
         },
     )
     write_manifest(manifest, options.output / MANIFEST_NAME)
     print(
-        f"{options.output / MANIFEST_NAME}: {len(there)} of {options.fold_count} folds, temperature {temperature:.3f}"
+        f"{options.output / MANIFEST_NAME}: {len(scores)} of {options.fold_count} folds, temperature {temperature:.3f}"
     )
 
 

@@ -37,10 +37,17 @@ def test_from_a_data_set_to_a_manifest_that_predicts(simulated: Path, tmp_path: 
     assert done.returncode == 0, done.stderr
     manifest = read_manifest(tmp_path / "weights_manifest.json")
     assert [fold.file for fold in manifest.folds] == ["fold0.safetensors", "fold1.safetensors"]
-    assert all(fold.score["kl"] > 0 for fold in manifest.folds)
+    assert all(score > 0 for fold in manifest.folds for score in fold.score.values())
     cached = json.loads((tmp_path / "images.json").read_text())
     assert np.load(tmp_path / "images.npy", mmap_mode="r").shape == (len(cached["rows"]), 400, 300, 3)
     assert "out of fold, all rows" in done.stdout
+    report = (tmp_path / "report.html").read_text()
+    assert report.count("data:image/png;base64,") >= 5
+    assert "http" not in report.split("<body>")[1]
+    oof = pd.read_parquet(tmp_path / "oof.parquet")
+    assert len(oof) == len(cached["rows"])
+    assert not oof.groupby("patient_id")["fold"].nunique().gt(1).any()
+    np.testing.assert_allclose(oof.filter(like="answered_").sum(axis=1), 1, atol=1e-6)
     again = subprocess.run(
         [*command, "--fold-count", "2"], env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True
     )

@@ -176,6 +176,14 @@ def train_fold(
     return run.progress
 
 
+def read_progress(state: Path) -> Progress:
+    """How far the fold of a state file is."""
+    from safetensors import safe_open
+
+    with safe_open(os.fspath(state), framework="numpy") as file:
+        return Progress(**json.loads(file.metadata()["progress"]))
+
+
 class _Fold:
     def __init__(
         self,
@@ -300,7 +308,7 @@ class _Fold:
 
         with safe_open(os.fspath(self.files.state), framework="numpy") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            self.progress = Progress(**json.loads(file.metadata()["progress"]))
+        self.progress = read_progress(self.files.state)
         set_weights(self.model, {name[6:]: value for name, value in tensors.items() if name.startswith("model/")})
         names = sorted(name for name in tensors if name.startswith("optimizer/"))
         self._optimizer_state = [tensors[name] for name in names]
