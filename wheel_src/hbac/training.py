@@ -229,6 +229,9 @@ class _Fold:
         if epoch == 0 or not self.model.compiled:
             self._compile(stage)
         rng = np.random.default_rng([self.settings.seed, self.fold, stage, epoch])
+        for layer in self.model.layers:
+            if hasattr(layer, "seed_generator"):  # dropout
+                layer.seed_generator.state.assign(rng.integers(2**31, size=2))
         batches = _batches(self.data, self.stage_rows[stage], self.settings, rng)
         raw: list[np.ndarray] = []
         keep_raw = _callback(lambda: raw.extend(v.numpy() for v in self.model.weights))
