@@ -8,11 +8,12 @@
 #     dist/kaggle/hbac-infer     kaggle kernels push -p ...       the submission kernel
 #     dist/kaggle/hbac-train     kaggle kernels push -p ...       the training kernel
 set -euo pipefail
+
+weights=$(realpath "${1:-$(dirname "${BASH_SOURCE[0]}")}")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 python=${PYTHON:-python3}
 owner=${KAGGLE_OWNER:-OWNER}
-weights=${1:-.}
 kaggle=dist/kaggle
 safetensors="safetensors==0.5.3"
 
@@ -20,6 +21,11 @@ safetensors="safetensors==0.5.3"
   echo "build_wheel.sh: expected $weights/weights_manifest.json, found none" >&2
   exit 2
 }
+case $weights/ in "$PWD"/dist/*)
+  echo "build_wheel.sh: expected a folder outside dist/, which is made anew, received $weights" >&2
+  exit 2
+  ;;
+esac
 rm -rf dist
 mkdir -p "$kaggle"/hbac-{wheel,weights,infer,train}
 
@@ -36,6 +42,8 @@ import json, pathlib, shutil, sys
 source, target = map(pathlib.Path, sys.argv[1:])
 for fold in json.loads((source / "weights_manifest.json").read_text())["folds"]:
     stated = source / fold["file"]
+    if (target / stated.name).exists():
+        sys.exit(f"build_wheel.sh: expected folds with names of their own, received {stated.name} twice")
     shutil.copy(stated if stated.exists() else source / stated.name, target)
 PYTHON
 

@@ -13,6 +13,7 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 # Settings
 INPUT = Path("/kaggle/input")
@@ -31,9 +32,12 @@ def main(arguments: list[str]) -> int:
     attached = roots()
     make_importable("hbac", attached)
     make_importable("safetensors", attached)
-    if attached and "--test-dir" not in arguments:
-        arguments = ["--test-dir", str(find_competition(attached)), "--time-budget", TIME_BUDGET, *arguments]
-    if "--manifest" not in arguments:
+    given = {argument.split("=")[0] for argument in arguments}
+    if attached and "--test-dir" not in given:
+        arguments = ["--test-dir", str(find_competition(attached)), *arguments]
+    if attached and "--time-budget" not in given:
+        arguments = ["--time-budget", TIME_BUDGET, *arguments]
+    if "--manifest" not in given:
         arguments = ["--manifest", str(find_manifest(attached)), *arguments]
 
     from hbac.cli import main as hbac
@@ -74,7 +78,7 @@ def make_importable(package: str, roots: list[Path]) -> None:
     elif not installed and (CHECKOUT / "wheel_src" / package).is_dir():
         sys.path.insert(0, str(CHECKOUT / "wheel_src"))
     elif not installed:
-        raise SystemExit(f"infer.py: expected the package {package} installed, or a data set with its wheel attached")
+        stop(f"expected the package {package} installed, or a data set with its wheel attached, received neither")
 
 
 def install(wheel: Path) -> None:
@@ -88,15 +92,23 @@ def install(wheel: Path) -> None:
 
 def wheels_in(root: Path, package: str) -> list[Path]:
     """Wheels of a package in a data set: files, folders they were unpacked to, or the data set itself."""
-    unpacked = [folder for folder in (root, *sorted(root.glob(f"{package}-*"))) if (folder / package).is_dir()]
+    unpacked = [
+        folder for folder in (root, *sorted(root.glob(f"{package}-*"))) if (folder / package / "__init__.py").is_file()
+    ]
     return unpacked or [file for file in sorted(root.glob(f"{package}-*.whl")) if file.is_file()]
 
 
 def the_one(what: str, found: list[Path]) -> Path:
     if len(found) != 1:
         received = ", ".join(map(str, found)) or f"none below {INPUT}"
-        raise SystemExit(f"infer.py: expected {what} once, received {received}")
+        stop(f"expected {what} once, received {received}")
     return found[0]
+
+
+def stop(why: str) -> NoReturn:
+    """One clear line and exit code 2, as for every other error."""
+    print(f"infer.py: error: {why}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

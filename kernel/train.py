@@ -25,9 +25,17 @@ RELIABLE_VOTES = (
 LEARNING_RATES = (2e-3, 5e-4)  # peaks of stage 1 (all rows) and stage 2 (reliable rows)
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
-VIEWS = ("flip", "frequency_mask", "time_mask", "time_shift", "file_drop")  # switches, beside mixup
+VIEWS = {  # switches, beside mixup
+    "flip": "flip",
+    "frequency_mask": "mask_frequencies",
+    "time_mask": "mask_times",
+    "time_shift": "shift_time",
+    "file_drop": "drop_file",
+}
 EXAMPLES_PER_CLASS = 2  # pictures in the report
 IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
+
+TIME_BUDGET = "8h30m"  # on Kaggle, whose sessions end after 9 h with a GPU
 
 INPUT = Path("/kaggle/input")
 LAYOUTS = ("*", "competitions/*", "datasets/*/*")  # where Kaggle mounts what is attached, below INPUT
@@ -38,9 +46,13 @@ def attached(marker: str) -> list[Path]:
     return [path for layout in LAYOUTS for path in sorted(INPUT.glob(f"{layout}/{marker}"))]
 
 
+wheels = attached("hbac-*.whl") + [folder.parent for folder in attached("hbac-*/hbac") + attached("hbac")]
+wheels = list(dict.fromkeys(wheels))  # a folder that is named as a wheel is found twice
 if __name__ != "__main__":
     pass  # a process that reads records: its path is set already
-elif wheels := attached("hbac-*.whl"):
+elif len(wheels) > 1:
+    sys.exit(f"train.py: error: expected one wheel of hbac, received {', '.join(map(str, wheels))}")
+elif wheels:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
     if wheels[0].is_dir() or subprocess.run([*install, str(wheels[0])]).returncode != 0:
         sys.path.insert(0, str(wheels[0]))  # unpacked or renamed by the upload
@@ -85,7 +97,7 @@ def main() -> None:
             Stage(options.epochs[0], LEARNING_RATES[0], fewest_votes=1),
             Stage(options.epochs[1], LEARNING_RATES[1], fewest_votes=RELIABLE_VOTES),
         ),
-        views=ViewSettings(**{name: 0.0 for name in VIEWS if name in options.without}),
+        views=ViewSettings(**{chance: 0.0 for name, chance in VIEWS.items() if name in options.without}),
         mixup_alpha=0.0 if "mixup" in options.without else MIXUP_ALPHA,
         batch_size=options.batch_size,
         seed=options.seed,
@@ -96,9 +108,14 @@ def main() -> None:
     chosen = choose_windows(table)
     records, table = [records[i] for i in chosen], table.iloc[chosen].reset_index(drop=True)
     counts = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float32)  # (rows, 6)
-    claim_folder(
-        options.output, {"settings": settings, "fold_count": options.fold_count, "rows": records}, options.resume
-    )
+    identities = [(record.eeg_id, record.eeg_offset_s, record.spectrogram_offset_s) for record in records]
+    run = {
+        "settings": settings,
+        "fold_count": options.fold_count,
+        "rows": identities,
+        "imagenet": bool(options.imagenet),
+    }
+    claim_folder(options.output, run, options.resume)
 
     # 2. Images, made once; a record that cannot be read is left out.
     print(f"{len(records)} images, {cache_bytes(records) / 1e9:.2f} GB: {options.output / 'images.npy'}")
@@ -129,17 +146,24 @@ def parse_options() -> argparse.Namespace:
         return [int(number) for number in text.split(",")]
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    found = [path.parent for path in attached("train.csv")]  # on Kaggle
+    data, output = (found[0], Path.cwd()) if len(found) == 1 else (None, None)
     parser.add_argument(
-        "--data", type=Path, required=True, help="folder with train.csv, train_eegs/, train_spectrograms/"
+        "--data", type=Path, default=data, required=not data, help="folder with train.csv, train_eegs/ ..."
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for folds, manifest and images")
+    parser.add_argument("--output", type=Path, default=output, required=not output, help="folder for folds and images")
     parser.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     parser.add_argument("--fold-count", type=int, default=5, help="folds in all [%(default)s]")
     parser.add_argument("--folds", type=numbers, metavar="0,2", help="those to train now [all]")
     parser.add_argument("--epochs", type=numbers, default=[6, 4], metavar="6,4", help="of stage 1 and stage 2 [6,4]")
     parser.add_argument("--batch-size", type=int, default=16, help="[%(default)s]")
     parser.add_argument("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
-    parser.add_argument("--time-budget", metavar="8h30m", help="start no epoch that would end later")
+    parser.add_argument(
+        "--time-budget",
+        metavar="8h30m",
+        default=TIME_BUDGET if data else None,
+        help="begin no epoch that would end later",
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     parser.add_argument("--seed", type=int, default=0, help="[%(default)s]")
     parser.add_argument("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
@@ -263,4 +287,5 @@ if __name__ == "__main__":
     try:
         main()
     except HbacError as error:
-        sys.exit(f"train.py: error: {error}")
+        print(f"train.py: error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -31,3 +31,13 @@ def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 def stillborn(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
     """A reader that does not start."""
     raise SystemExit(3)
+
+
+def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A reader on a machine whose users may not have more than 3 GiB of addresses."""
+    import resource
+
+    from hbac.loading import _serve
+
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+    _serve(pipe, settings, memory_bytes)

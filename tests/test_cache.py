@@ -69,6 +69,21 @@ def test_other_records_are_not_answered_from_the_cache(records: list[Record], tm
     assert len(make(records[:2], tmp_path / "cache").images) == 2
 
 
+def test_a_record_that_comes_twice_has_two_rows(records: list[Record], tmp_path: Path) -> None:
+    cached = make([records[0], records[1], records[0]], tmp_path / "cache")
+    assert cached.readable.all()
+    np.testing.assert_array_equal(cached.images[0], cached.images[2])
+
+
+def test_an_unreadable_record_is_tried_again(records: list[Record], tmp_path: Path) -> None:
+    hidden = records[1].eeg_path.rename(tmp_path / "eeg")
+    kept = records[1].spectrogram_path.rename(tmp_path / "spectrogram")  # type: ignore[union-attr]
+    assert not make(records[:2], tmp_path / "cache").readable[1]
+    hidden.rename(records[1].eeg_path)
+    kept.rename(records[1].spectrogram_path)  # type: ignore[arg-type]
+    assert make(records[:2], tmp_path / "cache").readable.all()
+
+
 def test_no_readable_record_is_an_error(records: list[Record], tmp_path: Path) -> None:
     records[0].eeg_path.unlink()
     records[0].spectrogram_path.unlink()  # type: ignore[union-attr]

@@ -121,6 +121,13 @@ def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch
     assert sum(summary.status.values()) == 24
 
 
+def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSettings) -> None:
+    strict = replace(settings, strict=True, time_budget_s=0.5)  # over before the first record
+    with pytest.raises(InputError, match="6 were not"):
+        predict(strict)
+    assert predict(replace(settings, resume=True)).status == {OK: 6}
+
+
 def damage_weights(settings: RunSettings, tmp_path: Path) -> RunSettings:
     folder = tmp_path / "damaged"
     shutil.copytree(settings.manifest.parent, folder)

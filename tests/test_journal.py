@@ -63,7 +63,8 @@ def test_what_is_no_journal_gives_no_rows(content: bytes, path: Path) -> None:
 def test_rows_of_another_form_are_left_out(path: Path) -> None:
     lines = path.read_text().splitlines()
     short = {**json.loads(lines[1]), "probabilities": [0.5, 0.5]}
-    path.write_text("\n".join([lines[0], json.dumps(short), json.dumps({"eeg_id": 9}), lines[2]]) + "\n")
+    number = {**json.loads(lines[1]), "probabilities": 5}
+    path.write_text("\n".join([lines[0], *map(json.dumps, (short, number, {"eeg_id": 9}, [])), lines[2]]) + "\n")
     assert Journal(path, resume=True).answers == ANSWERS[1:]
 
 

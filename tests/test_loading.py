@@ -158,6 +158,18 @@ def test_images_wait_in_a_bounded_queue(records: list[Record]) -> None:
         assert len(list(loader)) == len(many)
 
 
+def test_a_slow_network_does_not_make_a_reader_late(records: list[Record]) -> None:
+    many = [replace(record, eeg_id=10 * i + j) for i in range(4) for j, record in enumerate(records)]
+    with Loader(many, SETTINGS, 2, limit_s=3.0) as loader:
+        time.sleep(8)  # the queue is full and the readers wait, for longer than the limit
+        assert {loaded.status for loaded in loader} == {OK}
+
+
+def test_readers_start_under_a_low_limit_of_their_own(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.limited)
+    assert {loaded.status for loaded in load_all(records[:2], workers=1).values()} == {OK}
+
+
 def test_leaving_early_ends_the_processes(records: list[Record]) -> None:
     with Loader(records, SETTINGS, 2) as loader:
         loader.get(timeout_s=60)

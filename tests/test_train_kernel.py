@@ -59,6 +59,12 @@ def test_from_a_data_set_to_a_manifest_that_predicts(simulated: Path, tmp_path: 
     assert len(pd.read_csv(output)) == 6
 
 
+def test_every_switch_names_a_view(train: ModuleType) -> None:
+    off = train.ViewSettings(**dict.fromkeys(train.VIEWS.values(), 0.0))
+    assert {name: getattr(off, name) for name in train.VIEWS.values()} == dict.fromkeys(train.VIEWS.values(), 0.0)
+    assert len(set(train.VIEWS.values())) == 5
+
+
 def test_at_most_two_windows_of_an_eeg_and_vote_are_kept(train: ModuleType, simulated: Path) -> None:
     table = read_train_table(simulated)[1]
     chosen = table.iloc[train.choose_windows(table)]

@@ -76,7 +76,7 @@ def test_the_checkpoint_and_its_answers_are_those_of_the_best_epoch(whole, data:
     assert {tensor.dtype for tensor in tensors.values()} == {np.dtype(np.float16)}
 
 
-@pytest.mark.parametrize("epochs", [3])  # in the middle of stage 2
+@pytest.mark.parametrize("epochs", [2, 3])  # between the stages, and in the middle of the second
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(epochs: int, whole, data: TrainData, tmp_path: Path) -> None:
     files, lines = files_in(tmp_path / "killed"), []
 

@@ -117,6 +117,14 @@ def test_the_build_names_a_missing_manifest(tmp_path: Path) -> None:
     assert "weights_manifest.json" in done.stderr
 
 
+def test_the_build_refuses_weights_below_the_folder_it_makes_anew(dist: Path) -> None:
+    weights = dist / "kaggle" / "hbac-weights"
+    done = subprocess.run(["bash", str(dist.parent / "build_wheel.sh"), str(weights)], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "outside dist/" in done.stderr
+    assert (weights / "weights_manifest.json").is_file()
+
+
 @pytest.fixture(scope="module")
 def bare_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment as Kaggle's image is to us: the libraries are there, hbac is not."""

@@ -40,7 +40,7 @@ def make_cache(
 ) -> ImageCache:
     """The images of records, made as far as they are not there yet.
 
-    A record of which nothing can be read keeps an empty row and is not `readable`. A cache of other records or of
+    A record of which nothing can be read keeps an empty row and is not `readable`; it is tried again next time. A cache of other records or of
     another preprocessing is made anew.
 
     Raises:
@@ -56,6 +56,7 @@ def make_cache(
             np.save(state_path, np.zeros(len(records), np.uint8))
             write_atomically(key_path, key.encode())  # last: from here on the two others are what it says
         images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
+        state[state == UNREADABLE] = EMPTY
     except OSError as error:
         raise InputError(f"{folder}: expected a place for the images: {error.strerror}") from error
     _fill(records, images, state, settings, workers, progress)
@@ -74,17 +75,19 @@ def _fill(
     progress: bool,
 ) -> None:
     """Make the rows that are empty; a row's state follows its image, so that a kill costs the rows on their way."""
-    rows = {records[row]: row for row in np.flatnonzero(state == EMPTY)}
+    rows: dict[Record, list[int]] = {}
+    for row in np.flatnonzero(state == EMPTY):
+        rows.setdefault(records[row], []).append(row)
     done = int((state != EMPTY).sum())
     with (
         Loader(list(rows), settings, workers) as loader,
         tqdm(total=len(records), initial=done, unit="image", desc="images", disable=not progress) as bar,
     ):
         for loaded in loader:
-            row = rows[loaded.record]
-            if loaded.image is not None:
-                images[row] = to_uint8(loaded.image, settings)
-            state[row] = UNREADABLE if loaded.image is None else MADE
-            bar.update()
+            for row in rows[loaded.record]:
+                if loaded.image is not None:
+                    images[row] = to_uint8(loaded.image, settings)
+                state[row] = UNREADABLE if loaded.image is None else MADE
+                bar.update()
     for array in (images, state):
         array.flush()  # type: ignore[attr-defined]

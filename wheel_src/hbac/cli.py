@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hbac: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("hbac: stopped; the same command with --resume goes on from here", file=sys.stderr)
+        print("hbac: stopped; `hbac predict` goes on from here with --resume", file=sys.stderr)
         return 130
     return 0
 

@@ -26,6 +26,7 @@ class Engine(Protocol):
     streams: int  # calls of `logits` that pay at the same time
     batch_size: int  # images a call should bring
     description: str  # what decides its last bits, for the report and the journal
+    exact: bool  # float32 throughout; False where convolutions may round to less
 
     def load(self, folds: Iterable[Tensors]) -> None:
         """Take the folds, in their order, each once and let go before the next is asked for."""
@@ -58,6 +59,7 @@ class TensorFlowEngine:
         self._functions: list[Any] = []
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         gpus = tf.config.list_physical_devices("GPU")
+        self.exact = not gpus
         if gpus:
             self.streams, self.batch_size = 1, batch_size or GPU_BATCH
             threads = "GPU"

@@ -147,8 +147,7 @@ class Ensemble:
         return total / total.sum(axis=1, keepdims=True)
 
     def _check_answers(self, image: npt.NDArray[np.float32]) -> None:
-        reduced = " 0 GPUs" not in self.engine.description
-        tolerance = REDUCED_TOLERANCE if reduced else PROBABILITY_TOLERANCE
+        tolerance = PROBABILITY_TOLERANCE if self.engine.exact else REDUCED_TOLERANCE
         for number, fold in enumerate(self.manifest.folds):
             received = softmax(_logits(self.engine, number, image[None], fold.file))[0]
             worst = float(np.abs(received - np.array(fold.golden)).max())

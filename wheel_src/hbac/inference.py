@@ -82,9 +82,10 @@ def predict(settings: RunSettings) -> Summary:
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
+        full = Plan(len(manifest.folds), settings.flip_tta)
+        journal.keep(lambda answer: _not_cut_short(answer, full))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
-        full = Plan(len(manifest.folds), settings.flip_tta)
         budget = Budget(settings.time_budget_s, full, started)
         with Loader(todo, manifest.preprocessing, settings.workers) as loader:  # reads while TensorFlow is imported
             engine = ENGINES[settings.engine](manifest.network, settings.batch_size)
@@ -108,6 +109,13 @@ def predict(settings: RunSettings) -> Summary:
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
     return summary
+
+
+def _not_cut_short(answer: Answer, full: Plan) -> bool:
+    """Whether a row is as good as it can be: what a time budget took from it, another run may give."""
+    return answer.status != OUT_OF_TIME and (
+        not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip)
+    )
 
 
 def _check_settings(settings: RunSettings) -> None:
@@ -135,10 +143,15 @@ def _fingerprint(settings: RunSettings, records: list[Record], engine: str) -> d
         "manifest": sha256_of(settings.manifest),
         "engine": engine,
         "flip_tta": settings.flip_tta,
-        "records": sorted(
-            [r.eeg_id, r.spectrogram_id or -1, _size(r.eeg_path), _size(r.spectrogram_path)] for r in records
-        ),
+        "records": sorted(map(_identity, records)),
     }
+
+
+def _identity(record: Record) -> list[float]:
+    """What a record is known by: ids, offsets, sizes of its files."""
+    offsets = [-1.0 if o is None else o for o in (record.eeg_offset_s, record.spectrogram_offset_s)]
+    ids = [record.eeg_id, -1 if record.spectrogram_id is None else record.spectrogram_id]
+    return [*ids, *offsets, _size(record.eeg_path), _size(record.spectrogram_path)]
 
 
 def _size(path: Path | None) -> int:

@@ -5,7 +5,7 @@ that a kill cut short does not count. Removed when the submission is there.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,10 @@ class Journal:
         lines = self._read() if resume and path.exists() else []
         self._received = lines[0].get("fingerprint") if lines and isinstance(lines[0], dict) else None
         self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
+
+    def keep(self, wanted: Callable[[Answer], bool]) -> None:
+        """Forget the taken-over rows that are not wanted; before `begin`."""
+        self.answers = [answer for answer in self.answers if wanted(answer)]
 
     def begin(self, fingerprint: dict[str, Any]) -> None:
         """Start writing, after the rows that were taken over.
@@ -96,7 +100,11 @@ class Journal:
 
     def _read(self) -> list[Any]:
         lines = []
-        for text in self.path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            content = self.path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise InputError(f"{self.path}: expected a journal that can be read: {error.strerror}") from error
+        for text in content.splitlines():
             try:
                 lines.append(json.loads(text))
             except ValueError:
@@ -111,6 +119,9 @@ def _line(value: dict[str, Any]) -> str:
 def _answer(line: Any) -> Answer | None:
     """A row of the journal, or None if it is not one."""
     names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped")
-    if not isinstance(line, dict) or sorted(line) != sorted(names) or len(line["probabilities"]) != len(hms.CLASSES):
+    if not isinstance(line, dict) or sorted(line) != sorted(names):
         return None
-    return Answer(**{**line, "probabilities": tuple(line["probabilities"]), "notes": tuple(line["notes"])})
+    probabilities, notes = line["probabilities"], line["notes"]
+    if not isinstance(probabilities, list) or not isinstance(notes, list) or len(probabilities) != len(hms.CLASSES):
+        return None
+    return Answer(**{**line, "probabilities": tuple(probabilities), "notes": tuple(notes)})

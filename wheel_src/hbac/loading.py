@@ -1,6 +1,6 @@
 """Records to images in processes of their own: a file that crashes, hangs or bloats its reader costs one record's time.
 
-The processes are spawned before TensorFlow is imported, import nothing but NumPy, SciPy and pyarrow, and hand back only
+The processes are spawned before TensorFlow is imported, need nothing but NumPy, SciPy and pyarrow, and hand back only
 checked arrays. `Loader` keeps a bounded number of images ahead of the network.
 """
 
@@ -155,7 +155,7 @@ class Loader:
         ready = connection.wait([worker.pipe for worker in busy], timeout=0.2)
         for worker in busy:
             assert worker.job is not None
-            if worker.pipe in ready:
+            if worker.pipe in ready or worker.pipe.poll():  # a full queue may have held us up for longer than a limit
                 self._receive(worker, worker.job)
             elif time.monotonic() > worker.deadline:
                 self._failed(worker, worker.job, f"took longer than {self._limit_s:g} s")
@@ -174,7 +174,10 @@ class Loader:
 
     def _failed(self, worker: "_Worker", job: "_Job", what: str) -> None:
         if not worker.ready:  # not the record's fault, and no other record would fare better
-            raise HbacError(f"expected a process that reads records, its start {what}")
+            raise HbacError(
+                f"expected a process that reads records, received one that {what} at its start; a script that calls "
+                'hbac needs `if __name__ == "__main__":` around it'
+            )
         worker.kill()
         worker.start()
         note = f"reading {' and '.join(job.files)}: {what}"
@@ -256,7 +259,9 @@ def _limit_memory(extra_bytes: int) -> None:
             now = int(file.read().split()[0]) * resource.getpagesize()
     except (ImportError, OSError):
         return
-    resource.setrlimit(resource.RLIMIT_AS, (now + extra_bytes, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    wanted = now + extra_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 @contextlib.contextmanager

@@ -97,7 +97,7 @@ class FoldFiles:
 
 
 class TimeBudget:
-    """Whether there is time for another epoch.
+    """Whether there is time for another epoch, by the longest so far of all folds.
 
     Args:
         limit_s: seconds from now; None for no limit.
@@ -105,10 +105,15 @@ class TimeBudget:
 
     def __init__(self, limit_s: float | None):
         self._end = None if limit_s is None else time.monotonic() + limit_s
+        self._longest_s = 0.0
 
-    def has(self, seconds: float) -> bool:
-        """True if so many seconds are left."""
-        return self._end is None or time.monotonic() + seconds < self._end
+    def has_another(self) -> bool:
+        """True if an epoch begun now would end in time, a tenth of its length to spare."""
+        return self._end is None or time.monotonic() + 1.1 * self._longest_s < self._end
+
+    def took(self, seconds: float) -> None:
+        """Remember how long an epoch took."""
+        self._longest_s = max(self._longest_s, seconds)
 
 
 def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
@@ -165,14 +170,14 @@ def train_fold(
     """
     run = _Fold(data, train, valid, settings, files, fold, reliable_votes)
     run.start(start_weights)
-    epoch_s = 0.0
+    budget = budget or TimeBudget(None)
     for number, epoch in run.epochs():
-        if budget and not budget.has(epoch_s):
+        if not budget.has_another():
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
             break
         started = time.monotonic()
         log(f"fold {fold}: {run.epoch(number, *epoch)}")
-        epoch_s = time.monotonic() - started
+        budget.took(time.monotonic() - started)
     return run.progress
 
 
@@ -226,6 +231,8 @@ class _Fold:
 
     def epoch(self, number: int, stage: int, epoch: int) -> str:
         """Train one epoch, validate, write what there is to keep; a line that says how it went."""
+        if epoch == 0:
+            self._optimizer_state = []  # a new stage starts with a new optimizer, after a kill too
         if epoch == 0 or not self.model.compiled:
             self._compile(stage)
         rng = np.random.default_rng([self.settings.seed, self.fold, stage, epoch])
