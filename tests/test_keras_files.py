@@ -253,11 +253,55 @@ def test_exchanged_layers_of_a_legacy_file_are_refused(saved, a, b):
             assert b in str(caught.value)
 
 
-@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
-def test_a_keras_3_file_without_names_is_refused_with_advice(saved, suffix):
-    path = saved(suffix)
-    edit(path, lambda file: group_of(file, "conv1_conv")["vars"].attrs.pop("name"))
-    with pytest.raises(WeightsError, match="save the model again with Keras 3.5 or later"):
+def forget_names(file) -> None:
+    """Take the layers' names out of a weights file, as Keras 3.5 and older left them out."""
+
+    def forget(_, item) -> None:
+        item.attrs.pop("name", None)
+
+    file.visititems(forget)
+
+
+def test_weights_alone_without_names_are_refused_with_advice(saved):
+    path = saved(".weights.h5")
+    edit(path, forget_names)
+    with pytest.raises(WeightsError, match="save the whole model as .keras"):
+        import_weights(path, NET)
+
+
+def test_a_keras_file_without_names_beside_its_weights_has_them_in_its_config(saved):
+    path = saved(".keras")
+    expected = import_weights(path, NET)
+    edit(path, forget_names)
+    received = import_weights(path, NET)
+    assert received.keys() == expected.keys()
+    assert all(np.array_equal(received[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [("conv2_block2_2_conv", "conv2_block3_2_conv"), ("conv2_block1_0_bn", "conv2_block1_3_bn")]
+)
+def test_names_exchanged_in_the_config_are_refused(saved, a, b):
+    path = saved(".keras")
+    edit(path, forget_names)
+    members = members_of(path)
+    config = members["config.json"].decode()
+    members["config.json"] = (
+        config.replace(f'"{a}"', '"?"').replace(f'"{b}"', f'"{a}"').replace('"?"', f'"{b}"').encode()
+    )
+    write_zip(path, members.items())
+    with pytest.raises(WeightsError, match=a):
+        import_weights(path, NET)
+
+
+@pytest.mark.parametrize(
+    "config", [b"", b"{{{", b"[]", b"{}", b'{"config": {"layers": [1, {"class_name": 3}]}}', b"[" * 10**5]
+)
+def test_without_names_anywhere_the_file_is_refused(saved, config):
+    path = saved(".keras")
+    edit(path, forget_names)
+    write_zip(path, {**members_of(path), "config.json": config}.items())
+    with pytest.raises(WeightsError, match="expected the layer's name"):
         import_weights(path, NET)
 
 
@@ -593,7 +637,7 @@ CANARY = """{{"module": "builtins", "class_name": "exec", "registered_name": "ex
 
 
 @pytest.mark.parametrize("kind", ["garbage", "not text", "custom class", "lambda", "deep"])
-def test_the_config_of_a_keras_file_is_never_read(tmp_path, zipped, kind):
+def test_the_config_of_a_keras_file_is_never_deserialised(tmp_path, zipped, kind):
     """Weights load whatever the config says, and nothing that it names runs."""
     canary = tmp_path / "canary"
     members = members_of(zipped)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hbac.errors import WeightsError
 from hbac.files import write_atomically
+from hbac.keras_config import layer_names
 from hbac.manifest import brief
 from hbac.resnet import BN_PARTS, HEAD, NetworkSettings, Tensors, build, shapes
 from hbac.weights import LISTED, check_finite, compare_shapes, set_weights
@@ -53,13 +54,13 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     Raises:
         WeightsError: not such a file, or layers are missing, renamed, added, of another shape or in another order.
     """
-    content = _content(path)
+    content, config = _content(path)
     try:
         import h5py
 
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_objects(path, file)
-            layers = list(_legacy_layers(path, file) if _is_legacy(file) else _layers(path, file))
+            layers = list(_legacy_layers(path, file) if _is_legacy(file) else _layers(path, file, layer_names(config)))
             return _by_our_names(path, layers, shapes(settings, head=head), head)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
         raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
@@ -84,8 +85,9 @@ def export_keras(tensors: Tensors, settings: NetworkSettings, path: Path) -> Non
         write_atomically(path, whole.read_bytes())
 
 
-def _content(path: Path) -> bytes:
-    """The HDF5 bytes of a Keras file, whichever of the forms it has."""
+def _content(path: Path) -> tuple[bytes, bytes]:
+    """The HDF5 bytes of a Keras file, whichever of the forms it has, and its config, if it has one."""
+    config = b""
     try:
         if not zipfile.is_zipfile(path):
             if path.stat().st_size > MAX_MEMBER_BYTES:
@@ -94,13 +96,13 @@ def _content(path: Path) -> bytes:
         else:
             with zipfile.ZipFile(path) as archive:
                 _check_members(path, archive.infolist())
-                content = archive.read("model.weights.h5")
+                content, config = archive.read("model.weights.h5"), archive.read("config.json")
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"{path}: expected a Keras file: {error}") from error
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if md5.startswith(OLD_IMAGENET_NOTOP_MD5_START):
         raise _old_imagenet(path)
-    return content
+    return content, config
 
 
 def _old_imagenet(path: Path) -> WeightsError:
@@ -159,8 +161,8 @@ def _is_legacy(file: "h5py.File") -> bool:
     return "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
 
 
-def _layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
-    """Layers of a Keras 3 file: a group of numbered variables whose attribute `name` is the layer's."""
+def _layers(path: Path, file: "h5py.File", names: dict[str, str]) -> Iterator[Layer]:
+    """Layers of a Keras 3 file: groups of numbered variables, each with its layer's name, or by its place in `names`."""
 
     def natural(name: str) -> tuple[str, int]:  # conv2d, conv2d_1 ... conv2d_10
         stem, _, number = name.rpartition("_")
@@ -173,11 +175,11 @@ def _layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
             item = group[name]
             _refuse_changing(path, name)
             if name == "vars" and isinstance(item, h5py.Group) and len(item):
-                stated = item.attrs.get("name")
+                stated = item.attrs.get("name", names.get(group.name))
                 if stated is None:
                     raise WeightsError(
-                        f"{path}: expected the layer's name at {item.name}, found none; save the model again with "
-                        "Keras 3.5 or later"
+                        f"{path}: expected the layer's name at {item.name}, found none; save the whole model as .keras, "
+                        "or its weights with a newer Keras"
                     )
                 yield _text(stated), _numbered(path, item)
             elif isinstance(item, h5py.Group) and name not in ("optimizer", "seed_generator", "vars"):
