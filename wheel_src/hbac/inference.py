@@ -89,8 +89,8 @@ def predict(settings: RunSettings) -> Summary:
         budget = Budget(settings.time_budget_s, full, started)
         with Loader(todo, manifest.preprocessing, settings.workers) as loader:  # reads while TensorFlow is imported
             engine = ENGINES[settings.engine](manifest.network, settings.batch_size)
-            journal.begin(_fingerprint(settings, records, engine.description))
             ensemble = Ensemble(manifest, engine)
+            journal.begin(_fingerprint(settings, records, engine.description))
             budget.begin()
             ready_s = time.monotonic() - started
             with _progress_bar(settings, len(records), len(answered)) as bar:
