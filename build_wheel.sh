@@ -31,7 +31,7 @@ mkdir -p "$kaggle"/hbac-{wheel,weights,infer,train}
 
 export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01: the time that every file in the archive states
 "$python" -m pip wheel --quiet --no-deps --no-cache-dir --disable-pip-version-check --wheel-dir dist ./wheel_src
-cp dist/hbac-*.whl "$kaggle/hbac-wheel/"
+cp dist/hbac-*.whl kernel/infer.py "$kaggle/hbac-wheel/" # infer.py: for notebooks that run it from the data set
 "$python" -m pip download --quiet --no-deps --disable-pip-version-check --only-binary=:all: --implementation cp --abi abi3 \
   --python-version 3.10 --platform manylinux_2_17_x86_64 --dest "$kaggle/hbac-wheel" "$safetensors" ||
   echo "build_wheel.sh: $safetensors could not be downloaded; Kaggle's images hold one of their own" >&2

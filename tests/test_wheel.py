@@ -105,6 +105,7 @@ def test_the_kaggle_folders_are_flat_and_name_their_owner(dist: Path) -> None:
         assert (folders[name] / metadata["code_file"]).is_file()
         assert "some-owner/hbac-wheel" in metadata["dataset_sources"]
         assert metadata["competition_sources"] == ["hms-harmful-brain-activity-classification"]
+    assert (folders["hbac-wheel"] / "infer.py").read_bytes() == (ROOT / "kernel" / "infer.py").read_bytes()
     for name in ("hbac-wheel", "hbac-weights"):
         metadata = json.loads((folders[name] / "dataset-metadata.json").read_text())
         assert metadata["id"] == f"some-owner/{name}"
