@@ -6,8 +6,6 @@ Measured on the host's files and confirmed in public sources; nothing here is a 
 from math import floor
 from typing import Final
 
-COMPETITION_SLUG: Final = "hms-harmful-brain-activity-classification"
-
 CLASSES: Final = ("seizure", "lpd", "gpd", "lrda", "grda", "other")
 VOTE_COLUMNS: Final = tuple(f"{name}_vote" for name in CLASSES)  # the one place that holds the class order
 CONSENSUS_NAMES: Final = ("Seizure", "LPD", "GPD", "LRDA", "GRDA", "Other")  # as train.csv spells the classes
