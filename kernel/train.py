@@ -1,28 +1,30 @@
 """Train the folds: from train.csv to a manifest that kernel/infer.py takes.
 
     python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
-                           [--batch-size 16] [--imagenet FILE] [--time-budget 8h30m] [--resume] [--seed 0]
+                           [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16] [--imagenet FILE]
+                           [--from DIR ...] [--time-budget 8h30m] [--resume] [--seed 0]
                            [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. Images are made by the
 package that makes them for inference and kept as images.npy. A killed run goes on with --resume, epoch by epoch the way
-it would have gone; folds left out of one session can be trained in another with the same --output. On Kaggle, with the
-competition and the wheel's data set attached, it takes no arguments.
+it would have gone. --folds trains some folds now; a later session takes them up by --from, trains what is missing and
+writes one manifest of all. Several GPUs train one fold each at the same time. On Kaggle, with the competition and the
+wheel's data set attached, it takes no arguments.
 """
 
 import argparse
 import importlib.util
+import os
+import shutil
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 
 # Settings
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
-RELIABLE_VOTES = (
-    10  # rows with so many votes make up stage 2, choose the epoch and the temperature, and are the headline
-)
-LEARNING_RATES = (2e-3, 5e-4)  # peaks of stage 1 (all rows) and stage 2 (reliable rows)
+RELIABLE_VOTES = 10  # rows with so many make up stage 2, choose the epoch and the temperature, and are the headline
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
 VIEWS = {  # switches, beside mixup
@@ -64,43 +66,37 @@ import numpy as np  # noqa: E402
 
 from hbac import competition as hms  # noqa: E402
 from hbac.augment import ViewSettings  # noqa: E402
+from hbac.batches import TrainData  # noqa: E402
 from hbac.budget import parse_duration  # noqa: E402
-from hbac.cache import cache_bytes, make_cache  # noqa: E402
+from hbac.cache import cache_bytes, make_cache, open_cache  # noqa: E402
 from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
+from hbac.progress import FoldFiles, claim_folder, read_progress, take_folds  # noqa: E402
 from hbac.report import OutOfFold, write_report  # noqa: E402
 from hbac.resnet import NetworkSettings  # noqa: E402
 from hbac.tables import read_train_table  # noqa: E402
-from hbac.training import (  # noqa: E402
-    FoldFiles,
-    Stage,
-    TimeBudget,
-    TrainData,
-    TrainSettings,
-    claim_folder,
-    read_progress,
-    train_fold,
-)
+from hbac.training import Stage, TimeBudget, TrainSettings, train_fold  # noqa: E402
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
 
 def main() -> None:
     options = parse_options()
+    if options.part:
+        end_with_parent()
     budget = TimeBudget(parse_duration(options.time_budget) if options.time_budget else None)
     options.output.mkdir(parents=True, exist_ok=True)
+    fewest_votes = (1, RELIABLE_VOTES)  # stage 1 sees all rows, stage 2 the reliable ones
     settings = TrainSettings(
         network=NetworkSettings(width=options.width, dropout=DROPOUT),
-        stages=(
-            Stage(options.epochs[0], LEARNING_RATES[0], fewest_votes=1),
-            Stage(options.epochs[1], LEARNING_RATES[1], fewest_votes=RELIABLE_VOTES),
-        ),
+        stages=tuple(map(Stage, options.epochs, options.learning_rates, fewest_votes, options.row_steps)),
         views=ViewSettings(**{chance: 0.0 for name, chance in VIEWS.items() if name in options.without}),
         mixup_alpha=0.0 if "mixup" in options.without else MIXUP_ALPHA,
         batch_size=options.batch_size,
         seed=options.seed,
+        precision=options.precision,
     )
 
     # 1. Rows: at most two windows of each EEG and vote; votes as fractions.
@@ -116,10 +112,16 @@ def main() -> None:
         "imagenet": bool(options.imagenet),
     }
     claim_folder(options.output, run, options.resume)
+    names = [f"{options.name}{fold}" for fold in range(options.fold_count)]
+    for name in take_folds(options.take_from, options.output, run, names):
+        print(f"{name}: taken over")
 
     # 2. Images, made once; a record that cannot be read is left out.
-    print(f"{len(records)} images, {cache_bytes(records) / 1e9:.2f} GB: {options.output / 'images.npy'}")
-    cached = make_cache(records, options.output, PREPROCESSING, options.workers)
+    folders = (options.output, *options.take_from)
+    cached = next(filter(None, (open_cache(records, folder, PREPROCESSING) for folder in folders)), None)
+    if not cached:
+        print(f"{len(records)} images, {cache_bytes(records) / 1e9:.2f} GB: {options.output / 'images.npy'}")
+        cached = make_cache(records, options.output, PREPROCESSING, options.workers)
     data = TrainData(
         images=cached.images,
         votes=counts / counts.sum(axis=1, keepdims=True),
@@ -132,52 +134,108 @@ def main() -> None:
     rows = np.flatnonzero(cached.readable)
     classes, patients = data.votes[rows].argmax(axis=1), table["patient_id"].to_numpy(np.int64)[rows]
     splits = patient_folds(classes.tolist(), patients.tolist(), options.fold_count, options.seed)
-    start_weights = imagenet_weights(options) if options.imagenet else None
-    for fold in options.folds or range(options.fold_count):
-        train, valid = (rows[part] for part in splits[fold])
-        train_fold(data, train, valid, settings, files_of(options, fold), fold, RELIABLE_VOTES, start_weights, budget)
+    folds = list(range(options.fold_count)) if options.folds is None else options.folds
+    if len(options.gpus) > 1 and len(folds) > 1:
+        train_on_gpus(options, folds, budget)
+    else:
+        start_weights = imagenet_weights(options) if options.imagenet else None
+        for fold in folds:
+            train, valid = (rows[part] for part in splits[fold])
+            files = files_of(options, fold)
+            train_fold(data, train, valid, settings, files, fold, RELIABLE_VOTES, start_weights, budget, log)
 
     # 4. Out-of-fold answers, temperature, figures, manifest.
-    finish(options, data, table, [rows[valid] for _, valid in splits])
+    if not options.part:
+        finish(options, data, table, [rows[valid] for _, valid in splits])
+
+
+def log(line: str) -> None:
+    print(line, flush=True)
 
 
 def parse_options() -> argparse.Namespace:
     def numbers(text: str) -> list[int]:
-        return [int(number) for number in text.split(",")]
+        return [int(number) for number in text.split(",") if number]
+
+    def rates(text: str) -> list[float]:
+        return [float(number) for number in text.split(",")]
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     found = [path.parent for path in attached("train.csv")]  # on Kaggle
     data, output = (found[0], Path.cwd()) if len(found) == 1 else (None, None)
-    parser.add_argument(
-        "--data", type=Path, default=data, required=not data, help="folder with train.csv, train_eegs/ ..."
-    )
-    parser.add_argument("--output", type=Path, default=output, required=not output, help="folder for folds and images")
-    parser.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
-    parser.add_argument("--fold-count", type=int, default=5, help="folds in all [%(default)s]")
-    parser.add_argument("--folds", type=numbers, metavar="0,2", help="those to train now [all]")
-    parser.add_argument("--epochs", type=numbers, default=[6, 4], metavar="6,4", help="of stage 1 and stage 2 [6,4]")
-    parser.add_argument("--batch-size", type=int, default=16, help="[%(default)s]")
-    parser.add_argument("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
-    parser.add_argument(
-        "--time-budget",
-        metavar="8h30m",
-        default=TIME_BUDGET if data else None,
-        help="begin no epoch that would end later",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
-    parser.add_argument("--seed", type=int, default=0, help="[%(default)s]")
-    parser.add_argument("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
-    parser.add_argument("--workers", type=int, default=2, help="processes that make images [%(default)s]")
-    parser.add_argument("--name", default="fold", help="start of the checkpoints' names [%(default)s]")
-    parser.add_argument("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
+    add = parser.add_argument
+    add("--data", type=Path, default=data, required=not data, help="folder with train.csv, train_eegs/ ...")
+    add("--output", type=Path, default=output, required=not output, help="folder for folds and images")
+    add("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    add("--fold-count", type=int, default=5, help="folds in all [%(default)s]")
+    add("--folds", type=numbers, metavar="0,2", help="those to train now, '' for none [all]")
+    add("--epochs", type=numbers, default=[6, 4], metavar="6,4", help="of stage 1 and stage 2 [6,4]")
+    add("--learning-rates", type=rates, default=[2e-3, 2e-4], metavar="2e-3,2e-4", help="their peaks [2e-3,2e-4]")
+    add("--row-steps", type=numbers, default=[1, 1], metavar="2,1", help="2: every second row of the images [1,1]")
+    add("--batch-size", type=int, default=16, help="[%(default)s]")
+    add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
+    add("--from", type=Path, nargs="+", default=[], dest="take_from", metavar="DIR", help="outputs to take folds from")
+    add("--time-budget", metavar="8h30m", default=TIME_BUDGET if data else None, help="begin no epoch that ends later")
+    add("--resume", action="store_true", help="go on with the run in --output")
+    add("--seed", type=int, default=0, help="[%(default)s]")
+    add("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
+    add("--workers", type=int, default=2, help="processes that make images [%(default)s]")
+    add("--gpus", type=lambda text: text.split(","), default=visible_gpus(), metavar="0,1", help="those to use [all]")
+    add("--precision", choices=("float32", "mixed_float16"), help="[mixed_float16 on a GPU]")
+    add("--name", default="fold", help="start of the checkpoints' names [%(default)s]")
+    add("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
+    add("--part", action="store_true", help=argparse.SUPPRESS)  # trains for another process, which finishes
     options = parser.parse_args()
+    options.precision = options.precision or ("mixed_float16" if options.gpus else "float32")
     if unknown := set(options.without) - {*VIEWS, "mixup"}:
         parser.error(f"--without: expected some of mixup, {', '.join(VIEWS)}, received {', '.join(sorted(unknown))}")
-    if len(options.epochs) != 2 or min(options.epochs) < 0 or not sum(options.epochs):
-        parser.error(f"--epochs: expected two numbers such as 6,4, received {options.epochs}")
-    if options.folds and not set(options.folds) <= set(range(options.fold_count)):
+    for name in ("epochs", "learning_rates", "row_steps"):
+        if len(getattr(options, name)) != 2 or min(getattr(options, name)) < 0:
+            parser.error(f"--{name.replace('_', '-')}: expected two numbers, received {getattr(options, name)}")
+    if not sum(options.epochs) or not all(options.row_steps):
+        parser.error(f"expected an epoch and row steps from 1, received {options.epochs} and {options.row_steps}")
+    if options.folds is not None and not set(options.folds) <= set(range(options.fold_count)):
         parser.error(f"--folds: expected some of 0 to {options.fold_count - 1}, received {options.folds}")
     return options
+
+
+def visible_gpus() -> list[str]:
+    """Numbers or names of the GPUs that TensorFlow would see, without starting it."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip() not in ("", "-1")]
+    if not shutil.which("nvidia-smi"):
+        return []
+    asked = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.split()
+
+
+def train_on_gpus(options: argparse.Namespace, folds: list[int], budget: TimeBudget) -> None:
+    """This script once a GPU, each with its share of the folds; they end when this process does, even by a kill."""
+    parts = []
+    for at, gpu in enumerate(options.gpus[: len(folds)]):
+        own = ",".join(map(str, folds[at :: len(options.gpus)]))
+        command = [sys.executable, str(Path(__file__).resolve()), *sys.argv[1:], "--resume", "--part", "--gpus", gpu]
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+        command += ["--folds", own, "--precision", options.precision]
+        command += ["--time-budget", f"{budget.left_s():.0f}"] if options.time_budget else []
+        parts.append(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE))
+    try:
+        failed = [part.returncode for part in parts if part.wait() != 0]
+    finally:
+        for part in parts:
+            part.kill()
+    if failed:
+        raise HbacError(f"training on {len(parts)} GPUs: {len(failed)} of them failed; --resume goes on")
+
+
+def end_with_parent() -> None:
+    """Leave as soon as the process that started this one is gone: its end of our standard input closes with it."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def choose_windows(table) -> list[int]:
@@ -189,8 +247,7 @@ def choose_windows(table) -> list[int]:
 
 
 def files_of(options, fold: int) -> FoldFiles:
-    stem = options.output / f"{options.name}{fold}"
-    return FoldFiles(*(stem.with_name(stem.name + suffix) for suffix in (".safetensors", ".answers.npy", ".state")))
+    return FoldFiles.named(options.output, f"{options.name}{fold}")
 
 
 def imagenet_weights(options) -> dict:
@@ -258,7 +315,17 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
     from hbac.manifest import MANIFEST_NAME, write_manifest
 
     network = NetworkSettings(width=options.width)
-    stated = ("width", "fold_count", "epochs", "batch_size", "seed", "without")
+    stated = (
+        "width",
+        "fold_count",
+        "epochs",
+        "learning_rates",
+        "row_steps",
+        "batch_size",
+        "seed",
+        "without",
+        "precision",
+    )
     manifest = new_manifest(
         [Checkpoint(files_of(options, fold).checkpoint, score=score) for fold, score in scores.items()],
         options.output,

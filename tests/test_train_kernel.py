@@ -1,10 +1,13 @@
 """kernel/train.py: from train.csv to a manifest that the submission kernel takes, in a tiny form."""
 
+import contextlib
 import importlib.util
 import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -13,8 +16,10 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
+from hbac.cache import MADE
 from hbac.competition import VOTE_COLUMNS
 from hbac.manifest import read_manifest
+from hbac.progress import read_progress
 from hbac.tables import read_train_table
 
 
@@ -28,35 +33,132 @@ def train() -> ModuleType:
     return module
 
 
-def test_from_a_data_set_to_a_manifest_that_predicts(simulated: Path, tmp_path: Path, hbac) -> None:  # type: ignore[no-untyped-def]
-    command = [sys.executable, str(ROOT / "kernel" / "train.py"), "--data", str(simulated), "--output", str(tmp_path)]
-    done = subprocess.run(
-        [*command, "--width", "8", "--fold-count", "2", "--epochs", "1,0"],
-        env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+COMMAND = [sys.executable, str(ROOT / "kernel" / "train.py"), "--width", "8", "--fold-count", "2"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": ""}
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND, *map(str, arguments)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+
+
+@dataclass(frozen=True)
+class Run:
+    output: Path
+    stdout: str
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def whole(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """An uninterrupted run of two folds, an epoch in each stage."""
+    output = tmp_path_factory.mktemp("whole")
+    started = time.monotonic()
+    done = run("--data", simulated, "--output", output, "--epochs", "1,1", "--row-steps", "2,1")
     assert done.returncode == 0, done.stderr
-    manifest = read_manifest(tmp_path / "weights_manifest.json")
+    return Run(output, done.stdout, time.monotonic() - started)
+
+
+def histories(output: Path) -> list[list[dict[str, float]]]:
+    return [read_progress(output / f"fold{fold}.state").history for fold in range(2)]
+
+
+def assert_same_course(received: Path, expected: Path) -> None:
+    """The same epochs and learning rates; losses as equal as two runs of TensorFlow are."""
+    for one, other in zip(histories(received), histories(expected), strict=True):
+        assert [(e["epoch"], e["stage"], e["learning_rate"]) for e in one] == [
+            (e["epoch"], e["stage"], e["learning_rate"]) for e in other
+        ]
+        for name in ("loss", "kl"):
+            np.testing.assert_allclose([e[name] for e in one], [e[name] for e in other], rtol=1e-3)
+
+
+def test_from_a_data_set_to_a_manifest_that_predicts(whole: Run, simulated: Path, tmp_path: Path, hbac) -> None:  # type: ignore[no-untyped-def]
+    manifest = read_manifest(whole.output / "weights_manifest.json")
     assert [fold.file for fold in manifest.folds] == ["fold0.safetensors", "fold1.safetensors"]
     assert all(score > 0 for fold in manifest.folds for score in fold.score.values())
-    cached = json.loads((tmp_path / "images.json").read_text())
-    assert np.load(tmp_path / "images.npy", mmap_mode="r").shape == (len(cached["rows"]), 400, 300, 3)
-    assert "out of fold, all rows" in done.stdout
-    report = (tmp_path / "report.html").read_text()
+    cached = json.loads((whole.output / "images.json").read_text())
+    assert np.load(whole.output / "images.npy", mmap_mode="r").shape == (len(cached["rows"]), 400, 300, 3)
+    assert "out of fold, all rows" in whole.stdout
+    report = (whole.output / "report.html").read_text()
     assert report.count("data:image/png;base64,") >= 5
     assert "http" not in report.split("<body>")[1]
-    oof = pd.read_parquet(tmp_path / "oof.parquet")
+    oof = pd.read_parquet(whole.output / "oof.parquet")
     assert len(oof) == len(cached["rows"])
     assert not oof.groupby("patient_id")["fold"].nunique().gt(1).any()
     np.testing.assert_allclose(oof.filter(like="answered_").sum(axis=1), 1, atol=1e-6)
-    again = subprocess.run(
-        [*command, "--fold-count", "2"], env={**os.environ, "PYTHONPATH": ""}, capture_output=True, text=True
-    )
-    assert again.returncode != 0
-    assert "--resume" in again.stderr
     output = tmp_path / "submission.csv"
-    ran = hbac("predict", "--test-dir", simulated, "--manifest", tmp_path / "weights_manifest.json", "--output", output)
+    manifest_path = whole.output / "weights_manifest.json"
+    ran = hbac("predict", "--test-dir", simulated, "--manifest", manifest_path, "--output", output)
     assert ran.returncode == 0, ran.stderr
     assert len(pd.read_csv(output)) == 6
+
+
+def test_a_folder_with_a_run_is_not_overwritten(whole: Run, simulated: Path) -> None:
+    again = run("--data", simulated, "--output", whole.output)
+    assert again.returncode == 2
+    assert "--resume" in again.stderr
+
+
+def test_folds_of_two_sessions_become_one_manifest(whole: Run, simulated: Path, tmp_path: Path) -> None:
+    sessions = [tmp_path / "first", tmp_path / "second"]
+    for fold, session in enumerate(sessions):
+        session.mkdir()
+        for path in (*whole.output.glob(f"fold{fold}.*"), *whole.output.glob("images*"), whole.output / "run.json"):
+            os.link(path, session / path.name)
+    merged = tmp_path / "merged"
+    common = ("--data", simulated, "--output", merged, "--row-steps", "2,1")
+    done = run(*common, "--epochs", "1,1", "--from", *sessions)
+    assert done.returncode == 0, done.stderr
+    assert "fold1: taken over" in done.stdout
+    assert "epoch" not in done.stdout  # nothing was left to train
+    assert not (merged / "images.npy").exists()  # those of the first session were enough
+    received, expected = (read_manifest(folder / "weights_manifest.json") for folder in (merged, whole.output))
+    assert received.folds == expected.folds
+    assert received.temperature == expected.temperature
+    other = run(*common, "--epochs", "1,2", "--from", *sessions)
+    assert other.returncode == 2
+    assert "another settings" in other.stderr
+
+
+def test_killed_three_times_and_resumed_it_is_the_same_run(whole: Run, simulated: Path, tmp_path: Path) -> None:
+    """Two folds at once, each in a process of its own as on two GPUs; all of them are gone after a SIGKILL."""
+    output = tmp_path / "killed"
+    arguments = ["--data", simulated, "--output", output, "--epochs", "1,1", "--row-steps", "2,1"]
+    command = [*COMMAND, *arguments, "--gpus", "0,1", "--precision", "float32", "--resume"]
+    rng = np.random.default_rng(5)
+    for seconds in rng.uniform(0.1, 0.8, 3) * whole.seconds:
+        process = subprocess.Popen([*map(str, command)], env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        parts = children(process.pid)
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 20
+        while any(Path(f"/proc/{pid}/stat").exists() for pid in parts) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not any(Path(f"/proc/{pid}/stat").exists() for pid in parts)
+    done = subprocess.run([*map(str, command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert_same_course(output, whole.output)
+    assert (output / "images.npy").read_bytes() == (whole.output / "images.npy").read_bytes()
+    assert [fold.file for fold in read_manifest(output / "weights_manifest.json").folds] == [
+        "fold0.safetensors", "fold1.safetensors",
+    ]  # fmt: skip
+
+
+def children(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def test_the_genuine_rows_take_the_same_way(sample: Path, tmp_path: Path) -> None:
+    done = run("--data", sample, "--output", tmp_path, "--epochs", "1,0", "--folds", "1")
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 folds" in done.stdout
+    rows = json.loads((tmp_path / "images.json").read_text())["rows"]
+    assert np.load(tmp_path / "images.state.npy").tolist() == [MADE] * len(rows)
+    assert len({eeg_id for eeg_id, *_ in rows}) == 2
 
 
 def test_every_switch_names_a_view(train: ModuleType) -> None:

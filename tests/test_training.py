@@ -9,11 +9,13 @@ from helpers_folds import golden_variants
 from safetensors.numpy import load_file
 
 from hbac.augment import ViewSettings
+from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.image import PRESETS, THREE_ZOOMS, to_uint8
 from hbac.metrics import kl_divergence
+from hbac.progress import FoldFiles, read_state
 from hbac.resnet import NetworkSettings, shapes
-from hbac.training import FoldFiles, Stage, TimeBudget, TrainData, TrainSettings, claim_folder, train_fold
+from hbac.training import Stage, TimeBudget, TrainSettings, train_fold
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 SETTINGS = TrainSettings(
@@ -129,13 +131,60 @@ def test_each_eeg_weighs_one(data: TrainData) -> None:
     assert weights.sum() == pytest.approx(len(np.unique(data.eeg_ids)))
 
 
-def test_a_folder_is_claimed_by_one_run(tmp_path: Path) -> None:
-    run = {"settings": SETTINGS, "fold_count": 5}
-    claim_folder(tmp_path, run, resume=False)
-    claim_folder(tmp_path, run, resume=False)  # nothing trained yet
-    (tmp_path / "fold0.state").touch()
-    claim_folder(tmp_path, run, resume=True)
-    with pytest.raises(InputError, match="--resume"):
-        claim_folder(tmp_path, run, resume=False)
-    with pytest.raises(InputError, match="another fold_count"):
-        claim_folder(tmp_path, {**run, "fold_count": 4}, resume=True)
+def test_no_validation_row_is_seen_in_training(whole, data: TrainData, tmp_path: Path) -> None:
+    """With other images and votes at the validation rows the network learns the same, and is judged otherwise."""
+    images, votes = data.images.copy(), data.votes.copy()
+    images[VALID] = np.random.default_rng(1).integers(0, 256, images[VALID].shape, np.uint8)
+    votes[VALID] = np.eye(6, dtype=np.float32)[0]
+    changed = replace(data, images=images, votes=votes)
+    progress = train_fold(changed, TRAIN, VALID, SETTINGS, files_in(tmp_path / "other"), 0, 10)
+    for received, expected in zip(progress.history, whole[1].history, strict=True):
+        assert received["loss"] == pytest.approx(expected["loss"], rel=1e-3)  # as equal as two runs of TensorFlow are
+        assert received["kl"] != pytest.approx(expected["kl"], rel=1e-2)
+
+
+def test_a_stage_on_every_second_row_is_judged_on_whole_images(data: TrainData, tmp_path: Path) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Watched(TrainData):
+        def load(self, rows):  # type: ignore[no-untyped-def]
+            seen.append((len(rows), *super().load(rows).shape[1:]))
+            return super().load(rows)
+
+    watched = Watched(**{name: getattr(data, name) for name in data.__dataclass_fields__})
+    settings = replace(SETTINGS, stages=(Stage(1, 1e-3, 1, row_step=2), Stage(0, 3e-4, 10)))
+    files = files_in(tmp_path / "half")
+    progress = train_fold(watched, TRAIN, VALID, settings, files, 0, 10)
+    assert np.isfinite(progress.history[0]["kl"])
+    assert {shape[1:] for shape in seen} == {(400, 300, 3)}
+    batch = epoch_batches(data, TRAIN, 4, ViewSettings(0, 0, 0, 0, 0), 0.0, 2, np.random.default_rng(0))[0]
+    assert batch[0].shape == (4, 200, 300, 3)
+
+
+def test_mixed_precision_keeps_its_weights_in_float32(data: TrainData, tmp_path: Path) -> None:
+    import keras
+
+    settings = replace(SETTINGS, stages=(Stage(1, 1e-3, 1), Stage(0, 3e-4, 10)), precision="mixed_float16")
+    files = files_in(tmp_path / "mixed")
+    progress = train_fold(data, TRAIN, VALID, settings, files, 0, 10)
+    assert np.isfinite(progress.history[0]["loss"])
+    assert keras.config.dtype_policy().name == "float32"  # as it was before
+    np.testing.assert_allclose(np.load(files.answers).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_fold_of_other_rows_is_refused(whole, data: TrainData) -> None:
+    with pytest.raises(InputError, match="other rows"):
+        train_fold(data, TRAIN[1:], VALID, SETTINGS, whole[0], 0, 10)
+
+
+def test_only_an_unfinished_fold_keeps_its_optimizer(whole, data: TrainData, tmp_path: Path) -> None:
+    assert not read_state(whole[0].state)[1]
+    files = files_in(tmp_path / "early")
+
+    def die(line: str) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=die)
+    names = read_state(files.state)[1]
+    assert {name.split("/")[0] for name in names} == {"model", "optimizer"}

@@ -35,20 +35,31 @@ def cache_bytes(records: Sequence[Record]) -> int:
     return len(records) * int(np.prod(SHAPE))
 
 
+def open_cache(records: Sequence[Record], folder: Path, settings: ImageSettings) -> ImageCache | None:
+    """The images of these very records as an earlier run left them whole in a folder; None if it did not.
+
+    Nothing is written, so that several processes may read at once, also from a read-only folder.
+    """
+    path, state_path, key_path = _paths(folder)
+    if not key_path.exists() or key_path.read_text() != _key(records, settings):
+        return None
+    state = np.load(state_path)
+    return None if (state == EMPTY).any() else ImageCache(np.load(path, mmap_mode="r"), state == MADE)
+
+
 def make_cache(
     records: Sequence[Record], folder: Path, settings: ImageSettings, workers: int, progress: bool = True
 ) -> ImageCache:
     """The images of records, made as far as they are not there yet.
 
-    A record of which nothing can be read keeps an empty row and is not `readable`; it is tried again next time. A cache of other records or of
-    another preprocessing is made anew.
+    A record of which nothing can be read keeps an empty row and is not `readable`; it is tried again next time. A cache
+    of other records or of another preprocessing is made anew.
 
     Raises:
         InputError: the folder cannot be written, or not one record can be read.
     """
-    path, state_path, key_path = (folder / f"images{suffix}" for suffix in (".npy", ".state.npy", ".json"))
-    rows = [[r.eeg_id, r.eeg_offset_s, r.spectrogram_id, r.spectrogram_offset_s] for r in records]
-    key = json.dumps({"preprocessing": settings.digest(), "rows": rows})
+    path, state_path, key_path = _paths(folder)
+    key = _key(records, settings)
     try:
         if not (key_path.exists() and key_path.read_text() == key):
             key_path.unlink(missing_ok=True)
@@ -64,6 +75,16 @@ def make_cache(
     if not readable.any():
         raise InputError(f"{folder}: expected records that can be read, received none among {len(records)}")
     return ImageCache(np.load(path, mmap_mode="r"), readable)
+
+
+def _paths(folder: Path) -> tuple[Path, Path, Path]:
+    """Images, states, and what they are of."""
+    return folder / "images.npy", folder / "images.state.npy", folder / "images.json"
+
+
+def _key(records: Sequence[Record], settings: ImageSettings) -> str:
+    rows = [[r.eeg_id, r.eeg_offset_s, r.spectrogram_id, r.spectrogram_offset_s] for r in records]
+    return json.dumps({"preprocessing": settings.digest(), "rows": rows})
 
 
 def _fill(

@@ -113,8 +113,8 @@ def to_uint8(images: Array, settings: ImageSettings) -> npt.NDArray[np.uint8]:
 
 def from_uint8(cached: npt.NDArray[np.uint8], settings: ImageSettings) -> Array:
     """Images as the network takes them; the inverse of `to_uint8` up to its steps, exact for what is missing."""
-    step = np.float32([_log_range(settings) / 255 / settings.log_scale] * 2 + [WAVE_LIMIT / 127])  # (3,)
-    zero = np.float32([floor(settings)] * 2 + [-128 * step[2]])
+    step = np.array([*[_log_range(settings) / 255 / settings.log_scale] * 2, WAVE_LIMIT / 127], np.float32)  # (3,)
+    zero = np.array([*[floor(settings)] * 2, -128 * step[2]], np.float32)
     rows = cached.reshape(*cached.shape[:-2], -1).astype(np.float32)  # long rows: three at a time is five times slower
     rows *= np.tile(step, cached.shape[-2])
     rows += np.tile(zero, cached.shape[-2])

@@ -27,7 +27,7 @@ class NetworkSettings:
 
     width: int = 64
     classes: int = 6
-    input_shape: tuple[int, int, int] = (400, 300, 3)
+    input_shape: tuple[int | None, int, int] = (400, 300, 3)  # a height of None takes any
     dropout: float = 0.0
 
     @property

@@ -6,25 +6,22 @@ their KL is the smallest so far. Every draw of an epoch comes from a generator s
 a resumed run goes the way an uninterrupted one goes.
 """
 
-import hashlib
 import io
-import json
-import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hbac import augment
 from hbac.augment import ViewSettings
+from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.files import write_atomically
-from hbac.image import ImageSettings, from_uint8
 from hbac.metrics import kl_divergence
+from hbac.progress import FoldFiles, Progress, digest_of_rows, read_state, write_state
 from hbac.resnet import NetworkSettings, Tensors, build
 from hbac.weights import set_weights, write_safetensors
 
@@ -43,6 +40,7 @@ class Stage:
     epochs: int
     learning_rate: float
     fewest_votes: int  # rows with fewer are left out, unless that leaves none
+    row_step: int = 1  # 2: every second row of the images, in half the time
 
 
 @dataclass(frozen=True)
@@ -55,45 +53,8 @@ class TrainSettings:
     batch_size: int = 16
     mixup_alpha: float = 0.3  # 0 for none
     warm_up_share: float = 0.1  # of a stage's steps
+    precision: str = "float32"  # or "mixed_float16", for GPUs
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class TrainData:
-    """The rows: images as they are cached, and what is known of each."""
-
-    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3), memory-mapped
-    votes: npt.NDArray[np.float32]  # (rows, 6), summing to 1
-    counts: npt.NDArray[np.float32]  # (rows,) votes of each row
-    eeg_ids: npt.NDArray[np.int64]  # (rows,)
-    preprocessing: ImageSettings
-
-    def load(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Images of some rows as the network takes them, (len(rows), 400, 300, 3) float32."""
-        return from_uint8(self.images[rows], self.preprocessing)
-
-    def eeg_weights(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """(len(rows),) weights by which each EEG among `rows` weighs one."""
-        _, which, count = np.unique(self.eeg_ids[rows], return_inverse=True, return_counts=True)
-        return 1.0 / count[which]
-
-
-@dataclass
-class Progress:
-    """How far a fold is: what its state file holds beside the tensors."""
-
-    epochs_done: int = 0
-    best_kl: float = float("inf")
-    history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
-
-
-@dataclass(frozen=True)
-class FoldFiles:
-    """Where a fold lies: its checkpoint, its answers for the validation rows, and the state to resume from."""
-
-    checkpoint: Path
-    answers: Path
-    state: Path
 
 
 class TimeBudget:
@@ -107,6 +68,10 @@ class TimeBudget:
         self._end = None if limit_s is None else time.monotonic() + limit_s
         self._longest_s = 0.0
 
+    def left_s(self) -> float:
+        """Seconds left, at least one; infinite without a limit."""
+        return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
+
     def has_another(self) -> bool:
         """True if an epoch begun now would end in time, a tenth of its length to spare."""
         return self._end is None or time.monotonic() + 1.1 * self._longest_s < self._end
@@ -114,29 +79,6 @@ class TimeBudget:
     def took(self, seconds: float) -> None:
         """Remember how long an epoch took."""
         self._longest_s = max(self._longest_s, seconds)
-
-
-def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
-    """Make sure that a folder holds this very run, a new one or, with `resume`, an earlier part of it.
-
-    Args:
-        folder: where the run keeps its files.
-        run: what defines it: dataclasses, records, numbers by name.
-        resume: whether an earlier part is to be taken up.
-
-    Raises:
-        InputError: the folder holds another run, or holds this one and `resume` is False.
-    """
-    path = folder / "run.json"
-    stated = {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in run.items()}
-    if path.exists() and any(folder.glob("*.state")):
-        if not resume:
-            raise InputError(f"{folder}: expected an empty folder, received a run; go on with it by --resume")
-        earlier = json.loads(path.read_text())
-        differing = [name for name in stated if earlier.get(name) != stated[name]]
-        if differing:
-            raise InputError(f"{folder}: expected this very run, received one with another {', '.join(differing)}")
-    write_atomically(path, json.dumps(stated).encode())
 
 
 def train_fold(
@@ -166,7 +108,7 @@ def train_fold(
         log: takes one line an epoch.
 
     Raises:
-        InputError: a file cannot be written.
+        InputError: a file cannot be written, or the state is of other rows.
     """
     run = _Fold(data, train, valid, settings, files, fold, reliable_votes)
     run.start(start_weights)
@@ -179,14 +121,6 @@ def train_fold(
         log(f"fold {fold}: {run.epoch(number, *epoch)}")
         budget.took(time.monotonic() - started)
     return run.progress
-
-
-def read_progress(state: Path) -> Progress:
-    """How far the fold of a state file is."""
-    from safetensors import safe_open
-
-    with safe_open(os.fspath(state), framework="numpy") as file:
-        return Progress(**json.loads(file.metadata()["progress"]))
 
 
 class _Fold:
@@ -207,22 +141,39 @@ class _Fold:
         reliable = data.counts[valid] >= reliable_votes
         self.judged = reliable if reliable.any() else np.ones(len(valid), bool)  # which validation rows choose
         self.total = sum(stage.epochs for stage in settings.stages)
-        self.progress = Progress()
+        self.progress = Progress(rows=digest_of_rows(train, valid))
 
     def start(self, start_weights: Tensors | None) -> None:
-        """Build the network, from the state file if there is one."""
+        """Build the network, from the state file if there is one; of a finished fold only its progress is read."""
+        tensors: Tensors = {}
+        if self.files.state.exists():
+            tensors = self._read_state()
+        if self.progress.epochs_done == self.total:
+            return
         import keras
 
         keras.utils.set_random_seed(self.settings.seed + self.fold)
-        self.model = build(self.settings.network)
+        self.model = self._build()
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = BN_MOMENTUM
         if start_weights:
             set_weights(self.model, {**{v.path: v.numpy() for v in self.model.weights}, **start_weights})
         self._optimizer_state: list[np.ndarray] = []
-        if self.files.state.exists():
-            self._load_state()
+        if tensors:
+            self._load_state(tensors)
+
+    def _build(self) -> "keras.Model":
+        """The network for images of any height, with weights in float32 whatever it computes in."""
+        import keras
+
+        network = self.settings.network
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(self.settings.precision)
+        try:
+            return build(replace(network, input_shape=(None, *network.input_shape[1:])))
+        finally:
+            keras.config.set_dtype_policy(before)
 
     def epochs(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """Numbers of the epochs to come, and of each its stage and its number in the stage."""
@@ -239,7 +190,15 @@ class _Fold:
         for layer in self.model.layers:
             if hasattr(layer, "seed_generator"):  # dropout
                 layer.seed_generator.state.assign(rng.integers(2**31, size=2))
-        batches = _batches(self.data, self.stage_rows[stage], self.settings, rng)
+        batches = epoch_batches(
+            self.data,
+            self.stage_rows[stage],
+            self.settings.batch_size,
+            self.settings.views,
+            self.settings.mixup_alpha,
+            self.settings.stages[stage].row_step,
+            rng,
+        )
         raw: list[np.ndarray] = []
         keep_raw = _callback(lambda: raw.extend(v.numpy() for v in self.model.weights))
         history = self.model.fit(batches, callbacks=[keep_raw], verbose=0, shuffle=False)  # ends with averaged weights
@@ -267,6 +226,7 @@ class _Fold:
         momentum = 1 - 1 / max(2.0, steps / self.settings.stages[stage].epochs * AVERAGED_SHARE)
         optimizer = keras.optimizers.Adam(self._schedule(stage), use_ema=True, ema_momentum=momentum)
         self.model.compile(optimizer, keras.losses.KLDivergence())
+        optimizer = self.model.optimizer  # with a scaled loss in mixed precision
         optimizer.build(self.model.trainable_variables)
         if self._optimizer_state and len(self._optimizer_state) == len(optimizer.variables):
             for variable, value in zip(optimizer.variables, self._optimizer_state):
@@ -306,46 +266,28 @@ class _Fold:
         return np.concatenate([np.asarray(self.model.predict_on_batch(self.data.load(rows))) for rows in parts])
 
     def _save_state(self) -> None:
-        from safetensors.numpy import save
+        """Tensors only while there are epochs to come: with them a full-width state has 377 MB."""
+        tensors: Tensors = {}
+        if self.progress.epochs_done < self.total:
+            tensors = {f"model/{v.path}": v.numpy() for v in self.model.weights}
+            optimizer = self.model.optimizer.variables
+            tensors |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(optimizer)}
+        write_state(self.files.state, self.progress, tensors)
 
-        tensors = {f"model/{v.path}": np.array(v.numpy(), order="C") for v in self.model.weights}
-        optimizer = self.model.optimizer.variables
-        tensors |= {f"optimizer/{i:04d}": np.array(v.numpy(), order="C") for i, v in enumerate(optimizer)}
-        write_atomically(self.files.state, save(tensors, {"progress": json.dumps(self.progress.__dict__)}))
+    def _read_state(self) -> Tensors:
+        earlier, tensors = read_state(self.files.state)
+        if earlier.rows != self.progress.rows:
+            raise InputError(
+                f"{self.files.state}: expected a fold of {len(self.stage_rows[0])} and {len(self.valid)} rows of this "
+                "run, received one of other rows; were other records readable then?"
+            )
+        self.progress = earlier
+        return tensors
 
-    def _load_state(self) -> None:
-        from safetensors import safe_open
-
-        with safe_open(os.fspath(self.files.state), framework="numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        self.progress = read_progress(self.files.state)
+    def _load_state(self, tensors: Tensors) -> None:
         set_weights(self.model, {name[6:]: value for name, value in tensors.items() if name.startswith("model/")})
         names = sorted(name for name in tensors if name.startswith("optimizer/"))
         self._optimizer_state = [tensors[name] for name in names]
-
-
-def _batches(data: TrainData, rows: npt.NDArray[np.int64], settings: TrainSettings, rng: np.random.Generator) -> Any:
-    """One epoch as Keras takes it: shuffled, augmented and mixed batches, rows weighing by their votes."""
-    import keras
-
-    order = rng.permutation(rows)
-    seeds = rng.integers(2**63, size=-(-len(rows) // settings.batch_size))
-
-    class Batches(keras.utils.PyDataset):
-        def __len__(self) -> int:
-            return len(seeds)
-
-        def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            chosen = np.sort(order[i * settings.batch_size : (i + 1) * settings.batch_size])
-            own = np.random.default_rng(seeds[i])
-            x = augment.random_views(data.load(chosen), data.preprocessing, settings.views, own)
-            y = data.votes[chosen]
-            if settings.mixup_alpha:
-                x, y = augment.mixup(x, y, settings.mixup_alpha, own)
-            counts = data.counts[chosen]
-            return x, y, counts / (counts + 5)  # 3 votes say less than 15
-
-    return Batches()
 
 
 def _callback(at_epoch_end: Callable[[], None]) -> "keras.callbacks.Callback":
