@@ -2,7 +2,7 @@
 
     python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
                            [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16] [--imagenet FILE]
-                           [--from DIR ...] [--time-budget 8h30m] [--resume] [--seed 0]
+                           [--from DIR ...] [--beside DIR] [--time-budget 8h30m] [--resume] [--seed 0]
                            [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. Images are made by the
@@ -72,6 +72,7 @@ from hbac.cache import cache_bytes, make_cache, open_cache  # noqa: E402
 from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
+from hbac.loading import load_record  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
 from hbac.progress import FoldFiles, claim_folder, read_progress, take_folds  # noqa: E402
 from hbac.report import OutOfFold, write_report  # noqa: E402
@@ -175,6 +176,7 @@ def parse_options() -> argparse.Namespace:
     add("--batch-size", type=int, default=16, help="[%(default)s]")
     add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
     add("--from", type=Path, nargs="+", default=[], dest="take_from", metavar="DIR", help="outputs to take folds from")
+    add("--beside", type=Path, metavar="DIR", help="another data set, whose records the report shows beside")
     add("--time-budget", metavar="8h30m", default=TIME_BUDGET if data else None, help="begin no epoch that ends later")
     add("--resume", action="store_true", help="go on with the run in --output")
     add("--seed", type=int, default=0, help="[%(default)s]")
@@ -232,7 +234,7 @@ def end_with_parent() -> None:
     """Leave as soon as the process that started this one is gone: its end of our standard input closes with it."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        os.read(0, 1)  # nothing ever comes: returns when it is closed
         os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()
@@ -271,14 +273,18 @@ def finish(options, data: TrainData, table, validation_rows: list) -> None:
     judged = judged if judged.any() else np.ones_like(judged)
     votes, weights = data.votes[rows], data.eeg_weights(rows)
     temperature = best_temperature(votes[judged], answers[judged], weights[judged])
-    answers = answers ** (1 / temperature)
-    answers /= answers.sum(axis=1, keepdims=True)
+    answers = calibrated(answers, temperature)
     prior = 0.99 * np.average(votes[judged], axis=0, weights=weights[judged]) + 0.01 / len(hms.CLASSES)  # no class at 0
 
+    sets = {f"{RELIABLE_VOTES} votes or more": (judged, answers), "all rows": (np.ones_like(judged), answers)}
+    if all(files_of(options, fold).partial.exists() for fold in there):
+        partial = np.concatenate([np.load(files_of(options, fold).partial) for fold in there], axis=1)  # (2, rows, 6)
+        for name, of_input in zip(("EEG alone", "spectrogram alone"), calibrated(partial, temperature)):
+            sets[f"{RELIABLE_VOTES} votes or more, {name}"] = (judged, of_input)
     out_of_fold = {}
-    for name, which in ((f"{RELIABLE_VOTES} votes or more", judged), ("all rows", np.ones_like(judged))):
+    for name, (which, said) in sets.items():
         baseline = figures(votes[which], np.tile(prior, (which.sum(), 1)), weights[which])
-        ours = {"rows": int(which.sum()), **figures(votes[which], answers[which], weights[which])}
+        ours = {"rows": int(which.sum()), **figures(votes[which], said[which], weights[which])}
         out_of_fold[name] = {
             **ours,
             "kl_of_class_prior": baseline["kl"],
@@ -294,18 +300,45 @@ def finish(options, data: TrainData, table, validation_rows: list) -> None:
     of_classes = {f"{kind}_{name}": part for kind, values in (("voted", votes), ("answered", answers))
                   for name, part in zip(hms.CLASSES, values.T)}  # fmt: skip
     columns.assign(fold=fold_of, votes=data.counts[rows], **of_classes).to_parquet(options.output / "oof.parquet")
-    examples = [
-        (
-            f"{name}: votes {np.round(votes[i], 2).tolist()}, answer {np.round(answers[i], 2).tolist()}",
-            data.load(rows[[i]])[0],
-        )
+    said = np.zeros((len(table), len(hms.CLASSES)))
+    said[rows] = answers
+    examples = {
+        name: [(f"votes {np.round(data.votes[i], 2)}, answer {np.round(said[i], 2)}", data.load(np.array([i]))[0])
+               for i in clearest(data.votes, data.counts, rows, c)]
         for c, name in enumerate(hms.CLASSES)
-        for i in np.flatnonzero(votes.argmax(axis=1) == c)[:EXAMPLES_PER_CLASS]
-    ]
+    }  # fmt: skip
+    if options.beside:
+        for name, caption, image in examples_beside(options.beside):
+            examples[name].append((caption, image))
     histories = {fold: read_progress(files_of(options, fold).state).history for fold in there}
     result = OutOfFold(votes, answers, weights, judged)
     write_report(options.output / "report.html", options.title, result, out_of_fold, histories, examples)
     write(options, scores, temperature, prior, out_of_fold)
+
+
+def calibrated(answers, temperature: float):
+    """Probabilities (..., 6) at a temperature."""
+    sharpened = answers.astype(np.float64) ** (1 / temperature)
+    return sharpened / sharpened.sum(axis=-1, keepdims=True)
+
+
+def clearest(votes, counts, rows, c: int) -> list[int]:
+    """Row numbers of the clearest examples of a class, among reliable rows as far as there are some."""
+    of_class = [i for i in rows if votes[i].argmax() == c]
+    return sorted(of_class, key=lambda i: (counts[i] < RELIABLE_VOTES, -votes[i, c]))[:EXAMPLES_PER_CLASS]
+
+
+def examples_beside(folder: Path):
+    """Class, caption and image of the clearest records of another data set."""
+    records, table = read_train_table(folder)
+    chosen = choose_windows(table)
+    counts = table.iloc[chosen][list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
+    votes = counts / counts.sum(axis=1, keepdims=True)
+    for c, name in enumerate(hms.CLASSES):
+        for i in clearest(votes, counts.sum(axis=1), range(len(chosen)), c):
+            image = load_record(records[chosen[i]], PREPROCESSING).image
+            if image is not None:
+                yield name, f"{folder.name}: votes {np.round(votes[i], 2)}", image
 
 
 def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -> None:

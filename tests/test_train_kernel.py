@@ -17,7 +17,7 @@ import pytest
 from conftest import ROOT
 
 from hbac.cache import MADE
-from hbac.competition import VOTE_COLUMNS
+from hbac.competition import CLASSES, VOTE_COLUMNS
 from hbac.manifest import read_manifest
 from hbac.progress import read_progress
 from hbac.tables import read_train_table
@@ -79,7 +79,8 @@ def test_from_a_data_set_to_a_manifest_that_predicts(whole: Run, simulated: Path
     assert all(score > 0 for fold in manifest.folds for score in fold.score.values())
     cached = json.loads((whole.output / "images.json").read_text())
     assert np.load(whole.output / "images.npy", mmap_mode="r").shape == (len(cached["rows"]), 400, 300, 3)
-    assert "out of fold, all rows" in whole.stdout
+    for rows in ("all rows", "10 votes or more, EEG alone", "10 votes or more, spectrogram alone"):
+        assert f"out of fold, {rows}: KL" in whole.stdout
     report = (whole.output / "report.html").read_text()
     assert report.count("data:image/png;base64,") >= 5
     assert "http" not in report.split("<body>")[1]
@@ -107,8 +108,8 @@ def test_folds_of_two_sessions_become_one_manifest(whole: Run, simulated: Path, 
         for path in (*whole.output.glob(f"fold{fold}.*"), *whole.output.glob("images*"), whole.output / "run.json"):
             os.link(path, session / path.name)
     merged = tmp_path / "merged"
-    common = ("--data", simulated, "--output", merged, "--row-steps", "2,1")
-    done = run(*common, "--epochs", "1,1", "--from", *sessions)
+    common = ("--data", simulated, "--row-steps", "2,1", "--from", *sessions)
+    done = run(*common, "--epochs", "1,1", "--output", merged)
     assert done.returncode == 0, done.stderr
     assert "fold1: taken over" in done.stdout
     assert "epoch" not in done.stdout  # nothing was left to train
@@ -116,7 +117,7 @@ def test_folds_of_two_sessions_become_one_manifest(whole: Run, simulated: Path, 
     received, expected = (read_manifest(folder / "weights_manifest.json") for folder in (merged, whole.output))
     assert received.folds == expected.folds
     assert received.temperature == expected.temperature
-    other = run(*common, "--epochs", "1,2", "--from", *sessions)
+    other = run(*common, "--epochs", "1,2", "--output", tmp_path / "other")
     assert other.returncode == 2
     assert "another settings" in other.stderr
 
@@ -152,13 +153,17 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in path.read_text().split()] if path.exists() else []
 
 
-def test_the_genuine_rows_take_the_same_way(sample: Path, tmp_path: Path) -> None:
-    done = run("--data", sample, "--output", tmp_path, "--epochs", "1,0", "--folds", "1")
+def test_the_genuine_rows_take_the_same_way(sample: Path, simulated: Path, tmp_path: Path) -> None:
+    done = run("--data", sample, "--output", tmp_path, "--epochs", "1,0", "--folds", "1", "--beside", simulated)
     assert done.returncode == 0, done.stderr
     assert "1 of 2 folds" in done.stdout
     rows = json.loads((tmp_path / "images.json").read_text())["rows"]
     assert np.load(tmp_path / "images.state.npy").tolist() == [MADE] * len(rows)
     assert len({eeg_id for eeg_id, *_ in rows}) == 2
+    shown = (tmp_path / "report.html").read_text().split("What the network sees")[1]
+    assert [shown.count(f"<h3>{name}</h3>") for name in CLASSES] == [1] * 6
+    beside = read_train_table(simulated)[1]["expert_consensus"].nunique()
+    assert shown.count("data:image/png;base64,") > beside  # at least one of each class that the other data set has
 
 
 def test_every_switch_names_a_view(train: ModuleType) -> None:

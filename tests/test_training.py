@@ -8,14 +8,15 @@ import pytest
 from helpers_folds import golden_variants
 from safetensors.numpy import load_file
 
-from hbac.augment import ViewSettings
+from hbac.augment import ViewSettings, drop_eeg, drop_spectrogram
 from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.image import PRESETS, THREE_ZOOMS, to_uint8
 from hbac.metrics import kl_divergence
 from hbac.progress import FoldFiles, read_state
-from hbac.resnet import NetworkSettings, shapes
+from hbac.resnet import NetworkSettings, build, shapes
 from hbac.training import Stage, TimeBudget, TrainSettings, train_fold
+from hbac.weights import set_weights
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 SETTINGS = TrainSettings(
@@ -170,6 +171,16 @@ def test_mixed_precision_keeps_its_weights_in_float32(data: TrainData, tmp_path:
     assert np.isfinite(progress.history[0]["loss"])
     assert keras.config.dtype_policy().name == "float32"  # as it was before
     np.testing.assert_allclose(np.load(files.answers).sum(axis=1), 1, atol=1e-5)
+
+
+def test_answers_to_half_a_record_are_those_of_the_best_epoch(whole, data: TrainData) -> None:
+    files, _ = whole
+    model = build(SETTINGS.network)
+    set_weights(model, load_file(files.checkpoint))
+    images = data.load(VALID)
+    for views, received in zip((drop_spectrogram, drop_eeg), np.load(files.partial), strict=True):
+        expected = model.predict(views(images, PREPROCESSING), verbose=0)
+        np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
 def test_a_fold_of_other_rows_is_refused(whole, data: TrainData) -> None:

@@ -33,13 +33,16 @@ class FoldFiles:
     """Where a fold lies: its checkpoint, its answers for the validation rows, and the state to resume from."""
 
     checkpoint: Path
-    answers: Path
+    answers: Path  # (validation rows, 6) of the best epoch
+    partial: Path  # (2, validation rows, 6) with the EEG alone and with the spectrogram alone, of a finished fold
     state: Path
 
     @classmethod
     def named(cls, folder: Path, stem: str) -> "FoldFiles":
         """The files of the fold called `stem` in a folder."""
-        return cls(*(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".answers.npy", ".state")))
+        return cls(
+            *(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".answers.npy", ".partial.npy", ".state"))
+        )
 
 
 def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
@@ -88,7 +91,7 @@ def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems
     copied = [stem for stem in found if not FoldFiles.named(folder, stem).state.exists()]
     for stem in copied:
         there, here = (FoldFiles.named(place, stem) for place in (found[stem], folder))
-        for part in ("checkpoint", "answers", "state"):  # the state last: it says that the others are there
+        for part in ("checkpoint", "answers", "partial", "state"):  # the state last: it says that the others are there
             if getattr(there, part).exists():
                 shutil.copyfile(getattr(there, part), getattr(here, part))
     return copied

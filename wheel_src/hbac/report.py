@@ -20,6 +20,7 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
     "th:first-child,td:first-child{text-align:left}img{max-width:100%}"
+    ".side{display:flex;flex-wrap:wrap;gap:1%}.side img{width:49%}"
 )
 
 
@@ -39,7 +40,7 @@ def write_report(
     result: OutOfFold,
     figures: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, Sequence[Mapping[str, float]]],
-    examples: Sequence[tuple[str, npt.NDArray[np.float32]]],
+    examples: Mapping[str, Sequence[tuple[str, npt.NDArray[np.float32]]]],
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
 
@@ -49,7 +50,7 @@ def write_report(
         result: out-of-fold answers.
         figures: by set of rows, figures by name (`metrics.figures` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
-        examples: captions and images (400, 300, 3).
+        examples: by class, captions and images (400, 300, 3), two of which stand side by side.
 
     Raises:
         InputError: the file cannot be written.
@@ -67,7 +68,7 @@ def write_report(
         "<h2>Learning curves</h2>",
         _picture(lambda plt: _curves(plt, histories)),
         "<h2>What the network sees</h2>",
-        *(_picture(lambda plt, e=example: _example(plt, *e)) for example in examples),  # type: ignore[misc]
+        *(_examples(name, of_class) for name, of_class in examples.items()),
     ]
     page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     write_atomically(path, f"{page}<style>{STYLE}</style><body>{''.join(parts)}</body></html>".encode())
@@ -107,6 +108,11 @@ def _picture(draw: Any) -> str:
     figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+
+
+def _examples(name: str, examples: Sequence[tuple[str, npt.NDArray[np.float32]]]) -> str:
+    pictures = [_picture(lambda plt, e=example: _example(plt, *e)) for example in examples]  # type: ignore[misc]
+    return f'<h3>{html.escape(name)}</h3><div class="side">{"".join(pictures)}</div>'
 
 
 def _confusion(plt: Any, result: OutOfFold) -> Any:

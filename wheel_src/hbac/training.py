@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hbac import augment
 from hbac.augment import ViewSettings
 from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.files import write_atomically
 from hbac.metrics import kl_divergence
 from hbac.progress import FoldFiles, Progress, digest_of_rows, read_state, write_state
-from hbac.resnet import NetworkSettings, Tensors, build
-from hbac.weights import set_weights, write_safetensors
+from hbac.resnet import NetworkSettings, Tensors, build, shapes
+from hbac.weights import read_safetensors, set_weights, write_safetensors
 
 if TYPE_CHECKING:
     import keras
@@ -120,6 +121,8 @@ def train_fold(
         started = time.monotonic()
         log(f"fold {fold}: {run.epoch(number, *epoch)}")
         budget.took(time.monotonic() - started)
+    if run.progress.epochs_done == run.total and not files.partial.exists():
+        run.answer_partial()
     return run.progress
 
 
@@ -233,6 +236,22 @@ class _Fold:
                 variable.assign(value)
         self._optimizer_state = []
 
+    def answer_partial(self) -> None:
+        """What the best epoch says of the validation rows when a file is missing, as inference will see them."""
+        model = build(self.settings.network)
+        set_weights(model, read_safetensors(self.files.checkpoint, shapes(self.settings.network)))
+        views = (augment.drop_spectrogram, augment.drop_eeg)
+        answers = [self._answers(model, lambda x, v=view: v(x, self.data.preprocessing)) for view in views]  # type: ignore[misc]
+        _save_array(self.files.partial, np.stack(answers))
+
+    def _answers(
+        self, model: "keras.Model", view: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] = np.asarray
+    ) -> npt.NDArray[np.float32]:
+        """(validation rows, 6) for their images, changed by `view`."""
+        size = self.settings.batch_size
+        parts = [self.valid[i : i + size] for i in range(0, len(self.valid), size)]
+        return np.concatenate([np.asarray(model.predict_on_batch(view(self.data.load(rows)))) for rows in parts])
+
     def _steps(self, stage: int) -> int:
         return self.settings.stages[stage].epochs * -(-len(self.stage_rows[stage]) // self.settings.batch_size)
 
@@ -262,8 +281,7 @@ class _Fold:
             self.model(self.data.load(rows), training=True)
         for layer in norms:
             layer.momentum = BN_MOMENTUM
-        parts = [self.valid[i : i + size] for i in range(0, len(self.valid), size)]
-        return np.concatenate([np.asarray(self.model.predict_on_batch(self.data.load(rows))) for rows in parts])
+        return self._answers(self.model)
 
     def _save_state(self) -> None:
         """Tensors only while there are epochs to come: with them a full-width state has 377 MB."""
