@@ -28,7 +28,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hbac.simulate import simulate
 
     out = tmp_path_factory.mktemp("simulated") / "data"
-    simulate(out, patients=3, seed=11, test_records=6, progress=False)
+    simulate(out, patients=3, seed=11, test_records=6, progress=False, balanced=True)
     return out
 
 
