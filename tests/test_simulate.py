@@ -61,6 +61,10 @@ def described(path: Path) -> dict:
         "physical": [chunk.physical_type for chunk in chunks],
         "encodings": {chunk.encodings for chunk in chunks},
         "index": file.schema_arrow.pandas_metadata["index_columns"],
+        "columns": file.schema_arrow.pandas_metadata["columns"],
+        "keys": sorted(file.schema_arrow.metadata),
+        "version": file.metadata.format_version,
+        "statistics": {(chunk.is_stats_set, chunk.has_dictionary_page) for chunk in chunks},
     }
 
 
@@ -104,22 +108,6 @@ def test_missing_values_are_whole_rows(data):
     ):
         missing = pd.read_parquet(path).drop(columns="time", errors="ignore").isna().to_numpy()
         np.testing.assert_array_equal(missing.any(axis=1), missing.all(axis=1), err_msg=str(path))
-
-
-def test_gaps_over_many_patients_are_as_frequent_as_in_the_real_files_and_spare_the_labelled_middle():
-    eeg_s = spectrogram_s = eeg_gap_s = spectrogram_gap_s = 0.0
-    for recording in plan(1500, 0, SEED):
-        spectrogram_s += recording.length_s
-        for start, stop in recording.gaps_s:
-            spectrogram_gap_s += min(stop, recording.length_s) - max(start, 0)
-        for eeg in recording.eegs:
-            eeg_s += eeg.length_s
-            at = eeg.start_s + hms.EEG_START_IN_SPECTROGRAM_S
-            for start, stop in recording.gaps_s:
-                eeg_gap_s += max(0, min(stop, at + eeg.length_s) - max(start, at))
-                assert stop <= at + 20 or start >= at + eeg.offsets_s[-1] + 30
-    assert 0.0006 < eeg_gap_s / eeg_s < 0.0024  # real: 0.12 %
-    assert 0.015 < spectrogram_gap_s / spectrogram_s < 0.035  # real: 2.4 %
 
 
 def test_gaps_become_missing_rows_in_the_eeg_and_in_the_frames_that_touch_them():
@@ -207,6 +195,28 @@ def test_parquet_files_have_the_form_of_every_real_one(data, kind, split):
     assert ours and theirs and all(form == theirs[0] for form in ours + theirs)
 
 
+def shapes(root: Path) -> list[tuple[int, int, int]]:
+    """For each EEG file: its seconds beyond one window, those of its spectrogram file, and its bytes a value."""
+    pairs = pd.read_csv(root / "pairs.csv") if (root / "pairs.csv").is_file() else pd.read_csv(root / hms.TRAIN_TABLE)
+    out = []
+    for eeg_id, spectrogram_id in pairs[["eeg_id", "spectrogram_id"]].drop_duplicates().itertuples(index=False):
+        (eeg,) = root.glob(f"*_eegs/{eeg_id}.parquet")
+        (spectrogram,) = root.glob(f"*_spectrograms/{spectrogram_id}.parquet")
+        rows = pq.read_metadata(eeg).num_rows, pq.read_metadata(spectrogram).num_rows
+        out.append((rows[0] - hms.EEG_WINDOW, rows[1] - hms.SPECTROGRAM_ROWS, eeg.stat().st_size / rows[0] / 20))
+    return out
+
+
+@needs_real
+def test_files_are_as_long_as_the_real_ones_and_about_as_large(data):
+    """Beyond one window an EEG grows by even seconds, and its spectrogram by a row for each two, or more for others."""
+    for root in (data, REAL):
+        for eeg_rows, spectrogram_rows, bytes_a_value in shapes(root):
+            assert eeg_rows >= 0 and eeg_rows % (2 * hms.EEG_RATE_HZ) == 0
+            assert spectrogram_rows >= eeg_rows // (2 * hms.EEG_RATE_HZ)
+            assert 1 < bytes_a_value < 4.6
+
+
 @needs_real
 @pytest.mark.parametrize("name", [hms.TRAIN_TABLE, hms.TEST_TABLE, hms.SAMPLE_SUBMISSION])
 def test_tables_are_written_as_the_real_ones(data, name):
@@ -242,32 +252,6 @@ def test_votes_are_whole_panels_and_the_consensus_is_their_first_largest_count(t
     assert train["expert_consensus"].tolist() == [hms.CONSENSUS_NAMES[i] for i in votes.argmax(axis=1)]
 
 
-def test_twenty_patients_hold_all_six_classes_and_one_or_two_each():
-    recordings = plan(20, 0, SEED)
-    by_patient: dict[int, set[int]] = {}
-    for recording in recordings:
-        for eeg, episode in zip(recording.eegs, recording.episodes, strict=False):
-            assert len(eeg.votes) == len(eeg.offsets_s)
-            by_patient.setdefault(recording.patient_id, set()).add(int(np.argmax(episode.weights)))
-    assert len(by_patient) == 20 and set.union(*by_patient.values()) == set(range(6))
-    assert sum(len(kinds) <= 2 for kinds in by_patient.values()) >= 17  # an unclear episode may be more its rival's
-
-
-def test_the_panels_follow_what_is_in_the_signal_and_never_have_8_or_9_members():
-    opinions, fractions = [], []
-    for recording in plan(600, 0, SEED):
-        for eeg, episode in zip(recording.eegs, recording.episodes, strict=False):
-            counts = np.array(eeg.votes[0])
-            assert counts.sum() not in (0, 8, 9)
-            opinions.append(episode.weights)
-            fractions.append(counts / counts.sum())
-    for kind in range(6):
-        where = np.argmax(opinions, axis=1) == kind
-        np.testing.assert_allclose(
-            np.mean(np.array(fractions)[where], 0), np.mean(np.array(opinions)[where], 0), atol=0.06
-        )
-
-
 # Reproducible
 
 
@@ -278,23 +262,18 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     assert len(digests(tmp_path / "1")) >= 8
 
 
-def test_another_seed_gives_other_ids_and_another_signal():
+def test_another_seed_gives_another_signal():
     (one,), (other,) = plan(0, 1, 3), plan(0, 1, 4)
-    assert one.eegs[0].eeg_id != other.eegs[0].eeg_id
     assert not np.array_equal(render(one)[:1000], render(other)[:1000], equal_nan=True)
-
-
-def test_training_recordings_do_not_depend_on_the_number_of_test_records():
-    few, many = plan(4, 1, SEED), plan(4, 30, SEED)
-    ids = [[(r.spectrogram_id, r.patient_id, r.eegs, r.episodes) for r in p if r.split == "train"] for p in (few, many)]
-    assert ids[0] == ids[1]
 
 
 def test_a_test_split_alone_and_a_train_split_alone_can_be_made(tmp_path):
     simulate(tmp_path / "test", patients=0, seed=1, test_records=1, workers=1, progress=False)
     assert len(pd.read_csv(tmp_path / "test" / hms.TRAIN_TABLE)) == 0
     assert len(pd.read_csv(tmp_path / "test" / hms.TEST_TABLE)) == 1
-    assert [r.split for r in plan(1, 0, 1)] == ["train"] * len(plan(1, 0, 1))
+    simulate(tmp_path / "train", patients=1, seed=6, test_records=0, workers=1, progress=False)
+    assert len(pd.read_csv(tmp_path / "train" / hms.TRAIN_TABLE)) > 0
+    assert len(pd.read_csv(tmp_path / "train" / hms.TEST_TABLE)) == 0
 
 
 @pytest.mark.parametrize(

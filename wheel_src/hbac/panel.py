@@ -43,7 +43,7 @@ _CONFUSION: Final = np.array([[CONFUSIONS[a].get(b, 0.0) for b in CLASSES] for a
 CLARITY: Final = {
     "brief": (0.48, 0.85, 0.95, 0.70, 0.52, 0.96),
     "small": (0.97, 0.72, 0.65, 0.70, 0.96, 0.77),
-    "expert": (0.63, 0.73, 0.70, 0.52, 0.52, 0.78),
+    "expert": (0.63, 0.73, 0.69, 0.49, 0.48, 0.78),
 }
 SPREAD: Final = {"brief": 1.5, "small": 1.3, "expert": 2.0}
 LEAST_CLEAR: Final = 0.36
@@ -85,7 +85,7 @@ def draw_raters(rng: np.random.Generator) -> Mapping[str, Raters]:
     return pools
 
 
-def draw_panel(kind: str, leaning: float, rng: np.random.Generator) -> str:
+def choose_panel(kind: str, leaning: float) -> str:
     """One of PANELS for an EEG of class `kind`; `leaning` in [0, 1] is where its patient stands in their order."""
     shares = _COUNTS[:, CLASSES.index(kind)].cumsum()
     return PANELS[int(np.searchsorted(shares / shares[-1], min(leaning, 1 - 1e-9), side="right"))]

@@ -19,7 +19,7 @@ from hbac.panel import (
     Raters,
     Votes,
     Weights,
-    draw_panel,
+    choose_panel,
     draw_raters,
     draw_votes,
     draw_weights,
@@ -49,7 +49,7 @@ STEP_SPREAD: Final = 0.6  # the spread of its log
 MOST_STEP_S: Final = 48
 MOST_LABELLED_S: Final = 240  # from an EEG's first window to its last; real: 1 % have more, up to 3,372
 PAUSE_S: Final = (50, 130.0, 350.0)  # between two EEGs: at least, mean of what comes on top, and its most
-ODD: Final = 0.035  # chance that an EEG but the first starts at an odd second; real: 1.5 % of the rows
+ODD: Final = 0.03  # chance that an EEG but the first starts at an odd second; real: 1.5 % of the rows
 CHANGE: Final = (0.0018, 0.23)  # chance of another panel a window later: times the step in s squared, and its most
 CHANGE_OF_KIND: Final = 0.22  # of these, another pattern has begun
 
@@ -193,7 +193,7 @@ def _plan_eeg(kind: str, start_s: int, habits: _Habits, rng: np.random.Generator
 
 def _draw_panel(kind: str, habits: _Habits, rng: np.random.Generator) -> str:
     here = PANEL_LOYALTY * habits.panels + (1 - PANEL_LOYALTY**2) ** 0.5 * rng.normal()
-    return draw_panel(kind, NormalDist().cdf(here), rng)
+    return choose_panel(kind, NormalDist().cdf(here))
 
 
 def _label_offsets(kind: str, panel: str, rng: np.random.Generator) -> tuple[int, ...]:
@@ -201,7 +201,7 @@ def _label_offsets(kind: str, panel: str, rng: np.random.Generator) -> tuple[int
     number = hms.CLASSES.index(kind)
     many = panel != PANELS[0] or rng.random() < ROWS_BRIEF
     rows = round(ROWS[number] * rng.lognormal(0, ROWS_SPREAD)) if many else 1
-    mean_s = max(2.1, STEP_S[number] * rng.lognormal(0, STEP_SPREAD))
+    mean_s = max(2.3, STEP_S[number] * rng.lognormal(0, STEP_SPREAD))
     steps = 2 * rng.geometric(2 / mean_s, min(MOST_ROWS, max(1, rows)) - 1)
     offsets = accumulate((0, *np.minimum(steps, MOST_STEP_S).tolist()))
     return tuple(offset for offset in offsets if offset <= MOST_LABELLED_S)

@@ -131,12 +131,11 @@ def _write_parquet(table: pd.DataFrame, path: Path) -> None:
 
 
 def _write_tables(out: Path, recordings: Sequence[Recording]) -> None:
-    train = [row for recording in recordings if recording.split == "train" for row in _label_rows(recording)]
     tested = sorted((r for r in recordings if r.split == "test"), key=lambda r: r.eegs[0].eeg_id)
     ids = [r.eegs[0].eeg_id for r in tested]
     votes = np.array([r.eegs[0].votes[0] for r in tested], float).reshape(-1, len(hms.CLASSES))
     tables = {
-        hms.TRAIN_TABLE: pd.DataFrame(train, columns=list(hms.TRAIN_COLUMNS)).sort_values(["eeg_id", "eeg_sub_id"]),
+        hms.TRAIN_TABLE: train_table(recordings),
         hms.TEST_TABLE: pd.DataFrame(
             [(r.spectrogram_id, r.eegs[0].eeg_id, r.patient_id) for r in tested], columns=list(hms.TEST_COLUMNS)
         ),
@@ -145,6 +144,12 @@ def _write_tables(out: Path, recordings: Sequence[Recording]) -> None:
     }
     for name, table in tables.items():
         table.to_csv(out / name, index=False, lineterminator="\n")
+
+
+def train_table(recordings: Sequence[Recording]) -> pd.DataFrame:
+    """The training recordings of a plan as train.csv has them: a row for each labelled window, by EEG."""
+    rows = [row for recording in recordings if recording.split == "train" for row in _label_rows(recording)]
+    return pd.DataFrame(rows, columns=list(hms.TRAIN_COLUMNS)).sort_values(["eeg_id", "eeg_sub_id"])
 
 
 def _answers(ids: Sequence[int], fractions: npt.NDArray[np.float64]) -> pd.DataFrame:
