@@ -51,6 +51,16 @@ def test_simulate_writes_what_it_is_asked_for(tmp_path: Path, capsys: pytest.Cap
     assert str(out) in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_simulate_balances_the_classes_only_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, balanced: bool
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr("hbac.simulate.simulate", lambda *_, **options: asked.append(options["balanced"]))
+    assert main(["simulate", str(tmp_path / "data"), "--patients", "1", *["--balanced"] * balanced]) == 0
+    assert asked == [balanced]
+
+
 def test_verify_accepts_whole_weights_and_names_a_wrong_answer(
     manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

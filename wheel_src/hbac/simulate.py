@@ -39,8 +39,8 @@ def simulate(
 ) -> None:
     """Write a data set in the competition's format: train and test tables, EEGs, spectrograms, and the test answers.
 
-    The same arguments give the same bytes whatever the number of workers. A patient costs about 2.5 s of one core, a
-    test record about 1 s, and 5 MB and 2 MB of disk.
+    The same arguments give the same bytes whatever the number of workers. A patient costs about 4 s of one core, a
+    test record about 1 s, and 8 MB and 1.5 MB of disk.
 
     Args:
         out: folder to fill; made if absent, must be empty.
