@@ -252,3 +252,10 @@ def single_window(recordings: list[Recording], kind: str) -> list[Recording]:
     """Recordings of one labelled window of a class: their story is told over the whole file."""
     one = (r for r in recordings if len(r.eegs) == 1 and len(r.eegs[0].offsets_s) == 1)
     return [recording for recording in one if main_class(recording) == kind]
+
+
+def test_single_patients_have_one_eeg_each_of_their_main_class():
+    recordings = plan(60, 0, SEED, single=True)
+    assert len({recording.patient_id for recording in recordings}) == len(recordings) == 60
+    assert {len(recording.eegs) for recording in recordings} == {1}
+    assert max(len(recording.eegs[0].offsets_s) for recording in recordings) > 1  # but several labelled windows

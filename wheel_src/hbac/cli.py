@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]"
     )
+    simulate.add_argument("--single", action="store_true", help="one EEG a patient: the most variety for the time")
     simulate.add_argument("--balanced", action="store_true", help="all classes alike, not as in the real table")
     simulate.add_argument("--workers", type=int, metavar="N", help="processes [all cores]")
     simulate.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -178,6 +179,7 @@ def _simulate(options: argparse.Namespace) -> None:
         workers=options.workers,
         progress=not options.quiet,
         balanced=options.balanced,
+        single=options.single,
     )
     print(f"{options.out}: a simulated data set in the competition's format")
 

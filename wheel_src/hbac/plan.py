@@ -99,19 +99,24 @@ class _Habits:
     main: str
     panels: float  # standard normal: which kind of panel its EEGs meet
     raters: Mapping[str, Raters]
+    single: bool  # one recording with one EEG
 
 
-def plan(patients: int, test_records: int, seed: int, balanced: bool = False) -> list[Recording]:
+def plan(patients: int, test_records: int, seed: int, balanced: bool = False, single: bool = False) -> list[Recording]:
     """All recordings of a data set, without their signals; the training ones do not depend on `test_records`.
 
-    Classes follow the real table, or with `balanced` go round patient by patient.
+    Classes follow the real table, or with `balanced` go round patient by patient. With `single`, training patients have
+    one EEG each, as those of the test split always have.
     """
     taken: set[int] = set()
     recordings: list[Recording] = []
     raters = draw_raters(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(SPLITS),))))
     for split, count in zip(SPLITS, (patients, test_records)):
         mains = _main_classes(split, count, seed, balanced)
-        planned = [_plan_patient(split, index, seed, main, balanced, raters) for index, main in enumerate(mains)]
+        planned = [
+            _plan_patient(split, index, seed, main, balanced, single or split == "test", raters)
+            for index, main in enumerate(mains)
+        ]
         recordings += _with_ids(planned, np.random.default_rng(_seed(seed, split)), taken)
     return recordings
 
@@ -131,14 +136,14 @@ def _main_classes(split: str, count: int, seed: int, balanced: bool) -> list[str
 
 
 def _plan_patient(
-    split: str, index: int, seed: int, main: str, balanced: bool, raters: Mapping[str, Raters]
+    split: str, index: int, seed: int, main: str, balanced: bool, single: bool, raters: Mapping[str, Raters]
 ) -> list[Recording]:
     """The recordings of one patient: mostly of the main class, some of others."""
     rng = np.random.default_rng(_seed(seed, split, 1, index))
     patient = draw_patient(rng, lateralised=main in ("lpd", "lrda"))
-    habits = _Habits(split, *_shares(balanced), main, float(rng.normal()), raters)
-    count = 1 if split == "test" else 1 + _count(RECORDINGS, rng)
-    loyal = [split == "test" or rng.random() < LOYALTY[hms.CLASSES.index(main)] for _ in range(count)]
+    habits = _Habits(split, *_shares(balanced), main, float(rng.normal()), raters, single)
+    count = 1 if single else 1 + _count(RECORDINGS, rng)
+    loyal = [single or rng.random() < LOYALTY[hms.CLASSES.index(main)] for _ in range(count)]
     kinds = [main if same else one_of(habits.rest, rng) for same in loyal]
     return [
         _plan_recording(kind, habits, patient, rng, _seed(seed, split, 2, index, at)) for at, kind in enumerate(kinds)
@@ -162,8 +167,8 @@ def _plan_recording(
     """EEGs one after the other, what their panels labelled, and the story around it."""
     eegs: list[Eeg] = []
     start = 0
-    for _ in range(1 if habits.split == "test" else 1 + _count(EEGS, rng)):
-        loyal = habits.split == "test" or rng.random() < EEG_LOYALTY
+    for _ in range(1 if habits.single else 1 + _count(EEGS, rng)):
+        loyal = habits.single or rng.random() < EEG_LOYALTY
         eegs.append(_plan_eeg(kind if loyal else one_of(habits.overall, rng), start, habits, rng))
         least, mean, most = PAUSE_S
         pause = least + min(rng.exponential(mean), most)

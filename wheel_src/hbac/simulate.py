@@ -36,6 +36,7 @@ def simulate(
     workers: int | None = None,
     progress: bool = True,
     balanced: bool = False,
+    single: bool = False,
 ) -> None:
     """Write a data set in the competition's format: train and test tables, EEGs, spectrograms, and the test answers.
 
@@ -51,6 +52,7 @@ def simulate(
         workers: processes; all cores unless given.
         progress: show a bar over the recordings.
         balanced: the classes go round patient by patient; otherwise their shares are those of the real table.
+        single: one EEG a training patient: the most variety for the time.
 
     Raises:
         InputError: an argument out of its range, or `out` is not an empty folder.
@@ -58,7 +60,7 @@ def simulate(
     out = Path(out)
     records = min(patients, max(1, patients // 5)) if test_records is None else test_records
     _check_arguments(out, patients, seed, records, workers)
-    recordings = plan(patients, records, seed, balanced)
+    recordings = plan(patients, records, seed, balanced, single)
     for split in SPLITS:
         (out / hms.eeg_folder(split)).mkdir(parents=True, exist_ok=True)
         (out / hms.spectrogram_folder(split)).mkdir(exist_ok=True)
