@@ -8,14 +8,13 @@ import numpy.typing as npt
 
 from hbac.background import Course
 from hbac.competition import EEG_RATE_HZ, ELECTRODES
-from hbac.head import Array, Place, Source, field, mixing, near, over_head, place
+from hbac.head import PLACES, Array, Place, Source, field, mixing, near, over_head, place
 from hbac.patient import Patient
 from hbac.waves import (
     Times,
     at_random,
     bumps,
     coloured,
-    course,
     edges,
     harmonics,
     periodic,
@@ -38,7 +37,7 @@ def add_artefacts(eeg: Array, patient: Patient, states: Course, rng: np.random.G
     restless = states.awake * 1.5 + 0.3
     for at in at_random(eeg.shape[1], patient.muscle, rng):
         if rng.random() < restless[int(at * EEG_RATE_HZ)]:
-            _add_burst(eeg, at, rng)
+            add_muscle(eeg, at, rng.gamma(1.5, 2.5), rng)
     for at in at_random(eeg.shape[1], rng.exponential(0.3), rng):
         add_movement(eeg, at, rng)
     if rng.random() < 0.08:
@@ -66,8 +65,8 @@ def add_blinks(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
     width = rng.uniform(0.05, 0.09)
     events = bumps([(1, 0, width), (-0.15, 0.28, 0.1)], len(at_s), 0.2, rng)
     plateau = bumps([(1, d, 0.1) for d in (0.0, 0.2, 0.4, 0.6)], len(at_s), 0.1, rng)
-    closed = rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))
-    events = np.where(closed, plateau, events) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
+    kept = rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))
+    events = np.where(kept, plateau, events) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
     wave = train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(40, 160))
     eeg += over_head(wave, [Source(p, 0.32, 0.9) for p in _EYES])
 
@@ -108,16 +107,17 @@ def _add_tonic_muscle(eeg: Array, patient: Patient, rng: np.random.Generator) ->
         for side in (-1, 1):
             log = 0.5 * rng.normal(patient.tonic, 1.3)
             here = gate if rng.random() < 0.7 else runs(samples, 0.5, 60.0, 0.5, rng)
-            wax = np.exp(log + 0.3 * wander(samples, 10, rng) + 0.2 * wander(samples, 0.5, rng))
+            wax = np.exp(log + 0.3 * wander(samples, 10, rng) + 0.35 * wander(samples, 0.5, rng))
             level += field(Source(place(name, side), 0.3))[:, None] * (here * wax)
-    noise = coloured(partial(_muscle_power, corner_hz=rng.uniform(10, 22)), len(ELECTRODES), samples, rng)
-    eeg += noise * level
+    fields = mixing([Source(p, float(rng.uniform(0.2, 0.4))) for p in PLACES])
+    power = partial(_muscle_power, corner_hz=rng.uniform(10, 22))
+    eeg += coloured(power, len(ELECTRODES), samples, rng, mixing=fields) * level
 
 
-def _add_burst(eeg: Array, at_s: float, rng: np.random.Generator) -> None:
+def add_muscle(eeg: Array, at_s: float, length_s: float, rng: np.random.Generator) -> None:
     """Seconds of muscle at a temple or the forehead, different at every electrode; sometimes chewing, 1 to 2 a second."""
     start = int(at_s * EEG_RATE_HZ)
-    samples = min(eeg.shape[1] - start, int(rng.gamma(1.5, 2.5) * EEG_RATE_HZ) + 60)
+    samples = min(eeg.shape[1] - start, int(length_s * EEG_RATE_HZ) + 60)
     if samples < 60:
         return
     burst = coloured(partial(_muscle_power, corner_hz=18.0), len(ELECTRODES), samples, rng)
@@ -141,7 +141,7 @@ def add_movement(eeg: Array, at_s: float, rng: np.random.Generator) -> None:
     fields = mixing([Source(near(place("Cz"), 1.0, rng), rng.uniform(0.3, 0.9)) for _ in range(6)])
     swings = coloured(lambda hz: 900 / (1 + (hz / 1.5) ** 2) * (hz > 0.3), 6, samples, rng, 40.0, fields)
     fast = coloured(partial(_muscle_power, corner_hz=12.0), len(ELECTRODES), samples, rng) * 2
-    gain = np.float32(rng.lognormal(0, 0.6))
+    gain = np.float32(rng.lognormal(0.2, 0.8))
     eeg[:, start : start + samples] += (swings + fast) * edges(samples, 0.15, 0.3) * gain
 
 
@@ -159,7 +159,7 @@ def add_mimic(eeg: Array, start: int, stop: int, rng: np.random.Generator) -> No
         at = periodic(samples, hz, 0.03 if kind == "pulse" else 0.15, rng)
         wave = train(samples, at, bumps([(1, 0, width), (-0.4, 3 * width, 2 * width)], len(at), 0.15, rng))
     else:
-        table = harmonics((1, rng.uniform(0, 0.6), rng.uniform(0, 0.4)), rng.random(3))
+        table = harmonics((1, rng.uniform(0, 0.6), rng.uniform(0, 0.4)), tuple(rng.random(3)))
         wave = rhythm(hz * (1 + 0.04 * wander(samples, 1.5, rng)), table) * np.exp(0.25 * wander(samples, 2, rng))
     wave = wave * runs(samples, rng.uniform(0.3, 1), rng.uniform(5, 30), 0.9, rng) * np.float32(rng.uniform(20, 90))
     sites = rng.choice(len(ELECTRODES), int(rng.integers(1, 4)), replace=False)
@@ -192,10 +192,12 @@ def ekg(samples: int, beats_s: Times, rng: np.random.Generator) -> Array:
         (-rng.uniform(0, 0.8), 0.035, 0.012),
         (rng.normal(0.2, 0.15), 0.26, 0.05),
     )
-    dead = rng.random() < 0.2
+    dead = rng.random() < 0.3
     height = rng.choice((-1, 1)) * (rng.uniform(0, 2) if dead else rng.lognormal(5.6, 0.7))
     wave = train(samples, beats_s, bumps(shape, len(beats_s), 0.06, rng)) * np.float32(height)
-    noise = coloured(lambda hz: 0.05 + 8 / (0.05 + hz**2), 1, samples, rng)[0] * np.float32(rng.lognormal(-0.5, 1))
+    noise = coloured(lambda hz: 0.05 + 8 / (0.05 + hz**2), 1, samples, rng)[0] * np.float32(
+        rng.lognormal(-2 if dead else -0.5, 1)
+    )
     loose = rng.random() < 0.1
-    swing = course(samples, np.linspace(0, 1, 60), rng.normal(0, 300 if loose else 8, 60))
+    swing = (300 if loose else 8) * wander(samples, 10, rng)
     return wave + noise + smooth(swing, 1.0) + np.float32(rng.normal(0, 15))

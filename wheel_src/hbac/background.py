@@ -18,7 +18,7 @@ from hbac.waves import coloured, smooth, wander
 _FIRST: Final = [ELECTRODES.index(a) for a, _ in PAIRS]
 _SECOND: Final = [ELECTRODES.index(b) for _, b in PAIRS]
 CROSSOVER_HZ: Final = 9.0  # slow activity below, fast activity above: each has its own sources and its own course
-BROAD_SOURCES: Final = 6
+BROAD_SOURCES: Final = 9
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def background(samples: int, patient: Patient, course: Course, rng: np.random.Ge
     slow += _rhythms(samples, patient, course, ("theta",), rng)
     if patient.focal_slowing:
         slow += focal_slowing(samples, patient, rng)
-    slow *= course.slow * np.exp(0.2 * wander(samples, 20, rng) + 0.1 * wander(samples, 3, rng))
+    slow *= course.slow * np.exp(0.2 * wander(samples, 20, rng) + rng.uniform(0, 0.35) * wander(samples, 2, rng))
     fast = aperiodic(samples, patient, rng, slow=False) + _rhythms(samples, patient, course, ("beta",), rng)
-    fast *= course.fast * np.exp(0.2 * wander(samples, 15, rng))
+    fast *= course.fast * np.exp(0.2 * wander(samples, 15, rng) + 0.15 * wander(samples, 1.5, rng))
     fast *= (1 - 0.4 * min(1.0, patient.focal_slowing) * field(_focus(patient, 0.7)))[:, None]
     eeg = slow + fast + _rhythms(samples, patient, course, ("alpha", "mu"), rng)
     if patient.breach:
@@ -111,13 +111,13 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
     def power(hz: npt.NDArray) -> npt.NDArray:
         share = 1 / (1 + (hz / CROSSOVER_HZ) ** 6)
         whole = level / (patient.knee_hz**2 + hz**2) ** (patient.slope / 2)
-        return whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.3 / np.maximum(hz, 0.1))
+        return whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.1 / np.maximum(hz, 0.1))
 
-    local = [Source(p, 0.5 if slow else 0.45) for p in PLACES]
-    gain = rng.uniform(1.5, 4.0) if slow else rng.uniform(0.8, 2.0)
-    broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.7, 1.1), gain) for _ in range(BROAD_SOURCES)]
+    local = [Source(p, float(rng.uniform(0.25, 0.4))) for p in PLACES]
+    gain = rng.uniform(1.2, 4.0) if slow else rng.uniform(0.5, 2.5)
+    broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
     fields = _unit_in_pairs(mixing(local + broad)) * _regions(patient if slow else None, rng)[:, None]
-    lags = rng.uniform(0, 0.04) * (1 - FRONTNESS) / 2 if slow else None
+    lags = rng.uniform(0, 0.09) * (1 - FRONTNESS) / 2 if slow else None
     below = 2.2 * CROSSOVER_HZ if slow else EEG_RATE_HZ / 2
     return coloured(power, fields.shape[1], samples, rng, below, fields, lags)
 
@@ -125,9 +125,12 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
 def _regions(patient: Patient | None, rng: np.random.Generator) -> Array:
     """(19,) amplitude factors, smooth over the head: some regions louder, the front by the patient's `frontal`."""
     places = [near(place("Cz"), 1.2, rng) for _ in range(5)]
-    log = sum(rng.normal(0, 0.3) * field(Source(p, 0.6)) for p in places)
+    log = np.zeros(len(PLACES))
+    for p in places:
+        here, mirrored = field(Source(p, 0.6)), field(Source(p * [-1, 1, 1], 0.6))
+        log += rng.normal(0, 0.25) * (here + mirrored) + rng.normal(0, 0.1) * (here - mirrored)
     if patient is not None:
-        log = log + patient.frontal * np.clip(FRONTNESS, -0.3, 1)
+        log = log + patient.frontal * np.clip(FRONTNESS, -0.3, 1) - 0.3 * (PLACES[:, 2] > 0.6)
     return np.exp(log).astype(np.float32)
 
 
@@ -198,9 +201,7 @@ def _breach(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
         centre_hz=rng.uniform(7, 12),
         width_hz=2.5,
     )
-    fast = partial(
-        _peak, power=patient.breach**2 * np.exp(patient.delta_log_power - 2.5), centre_hz=20.0, width_hz=6.0
-    )
+    fast = partial(_peak, power=patient.breach**2 * np.exp(patient.delta_log_power - 2.5), centre_hz=20.0, width_hz=6.0)
     focus = _focus(patient, 0.3).place
     sources = mixing([Source(near(focus, 0.2, rng), 0.3) for _ in range(3)])
     wave = coloured(lambda hz: power(hz) + fast(hz), 3, samples, rng, 45.0, sources)

@@ -17,6 +17,8 @@ def add_recording(eeg: Array, rng: np.random.Generator) -> None:
         _low_pass(eeg, rng)
     _add_common(eeg, rng)
     _add_contacts(eeg, rng)
+    if rng.random() < 0.2:
+        _high_pass(eeg, rng)
     for _ in range(rng.poisson(0.35)):
         _loosen(eeg, int(rng.integers(len(eeg))), rng)
     for at in at_random(eeg.shape[1], rng.exponential(0.3), rng):
@@ -32,12 +34,20 @@ def _low_pass(eeg: Array, rng: np.random.Generator) -> None:
     eeg[:] = signal.sosfilt(sections, eeg, axis=1)
 
 
+def _high_pass(eeg: Array, rng: np.random.Generator) -> None:
+    """An amplifier that lets nothing slow through."""
+    sections = signal.butter(1, rng.uniform(0.1, 1.0), "highpass", fs=EEG_RATE_HZ, output="sos")
+    eeg[:] = signal.sosfilt(sections, eeg, axis=1)
+
+
 def _add_common(eeg: Array, rng: np.random.Generator) -> None:
     """What the reference electrode adds to all channels alike: sway, muscle, mains."""
     samples = eeg.shape[1]
-    sway = coloured(lambda hz: (hz < 1.5) / (0.02 + hz) ** 2, 1, samples, rng, 2.0)[0] * np.float32(rng.lognormal(1, 0.8))
-    noise = coloured(lambda hz: 0.02 + 0 * hz, 1, samples, rng)[0] * np.float32(rng.lognormal(1.2, 0.9))
-    hum = np.float32(rng.lognormal(-0.5, 1.5)) * _mains(samples, rng)
+    sway = coloured(lambda hz: (hz < 1.5) / (0.02 + hz) ** 2, 1, samples, rng, 2.0)[0] * np.float32(
+        rng.lognormal(1, 0.8)
+    )
+    noise = coloured(lambda hz: 0.02 + 0 * hz, 1, samples, rng)[0] * np.float32(rng.lognormal(0.9, 1.3))
+    hum = np.float32(rng.lognormal(0.3, 2.0)) * _mains(samples, rng)
     eeg += sway + noise * np.exp(0.3 * wander(samples, 5, rng)) + hum
 
 
@@ -51,7 +61,7 @@ def _add_contacts(eeg: Array, rng: np.random.Generator) -> None:
     """Each electrode's own offset, drift, noise and hum; now and then sweat, which sways neighbours together."""
     count, samples = eeg.shape
     eeg += rng.normal(0, rng.uniform(1, 25), (count, 1)).astype(np.float32)
-    drift = rng.lognormal(-0.3, 0.6, (count, 1)).astype(np.float32)
+    drift = rng.lognormal(-0.6, 0.6, (count, 1)).astype(np.float32)
     eeg += coloured(lambda hz: 4 * (hz < 1) / (0.03 + hz) ** 1.5, count, samples, rng, 1.2) * drift
     floor = np.exp(0.5 * (rng.uniform(-6.5, -3.5) + rng.normal(0, 0.5, (count, 1)))).astype(np.float32)
     eeg += coloured(np.ones_like, count, samples, rng) * floor
@@ -71,7 +81,7 @@ def _loosen(eeg: Array, site: int, rng: np.random.Generator) -> None:
     kind = rng.random()
     if kind < 0.25:  # dead: noise alone
         eeg[site, start:stop] *= np.float32(rng.uniform(0, 0.2))
-    height = np.float32(rng.lognormal(2.5, 1.0))
+    height = np.float32(rng.lognormal(3.0, 1.3))
     eeg[site, start:stop] += height * coloured(lambda hz: 0.3 / (0.3 + hz) + 0.01, 1, count, rng)[0]
     if kind > 0.5:
         eeg[site, start:stop] += height * np.float32(rng.uniform(1, 6)) * _mains(count, rng)

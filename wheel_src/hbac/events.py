@@ -74,7 +74,7 @@ def periodic_discharges(samples: int, event: Event, patient: Patient, rng: np.ra
     sharp, slow = discharge(patient.morphology, patient.width_s * widen, rng)
     if event.rhythmic > 0.2 and not slow:
         slow = ((-0.5 * event.rhythmic, 0.5 / hz, 0.16 / hz),)
-    vary = 0.08 + 0.17 * (1 - event.clarity)
+    vary = 0.1 + 0.17 * (1 - event.clarity) + 0.15 * (patient.morphology == "polyphasic")
     heights = rng.lognormal(0, vary + 0.08, (len(at), 1)).astype(np.float32)
     sources = sources_of(event, patient, rng)
     out = _discharges(samples, at, bumps(sharp, len(at), vary, rng) * heights, sources, rng)
@@ -109,10 +109,10 @@ def _fast(samples: int, envelope: Array, sources: list[Source], rng: np.random.G
 
 def rhythmic_delta(samples: int, event: Event, patient: Patient, rng: np.random.Generator) -> Array:
     """LRDA, GRDA and what lies between: waves without a pause, sharper the more periodic the event is."""
-    hz = patient.rhythmic_hz * rng.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
+    mean_hz = patient.rhythmic_hz * rng.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
     unsteady = 0.03 + 0.08 * (1 - event.clarity)
-    hz = hz * (1 + unsteady * wander(samples, 1.2, rng) + 0.05 * smooth(wander(samples, 20, rng), 8))
-    hz = hz * np.exp(event.ictal * 0.4 * course(samples, (0, 0.5, 1), rng.normal(0, 1, 3)))
+    hz = mean_hz * (1 + unsteady * wander(samples, 1.2, rng) + 0.05 * smooth(wander(samples, 20, rng), 8))
+    hz = hz * np.exp(event.ictal * 0.4 * course(samples, (0, 0.5, 1), tuple(rng.normal(0, 1, 3))))
     sharpness = float(np.clip(1.3 * (1 - event.rhythmic) + rng.uniform(0, 0.3), 0, 1))
     table = wave_table(sharpness, rng)
     wave = rhythm(np.clip(hz, 0.5, 4.5).astype(np.float32), table, phase=rng.random())
@@ -123,7 +123,7 @@ def rhythmic_delta(samples: int, event: Event, patient: Patient, rng: np.random.
     if rng.random() < 0.15:  # +F
         out += _fast(samples, np.exp(0.4 * wander(samples, 2, rng)), sources, rng)
     if rng.random() < 0.2 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
-        at = periodic(samples, float(hz.mean()) * rng.uniform(0.2, 0.6), 0.35, rng)
+        at = periodic(samples, mean_hz * rng.uniform(0.2, 0.6), 0.35, rng)
         spikes = bumps([(-1, 0, 0.02), (0.4, 0.06, 0.03)], len(at), 0.3, rng)
         out += rng.uniform(0.3, 0.7) * over_head(train(samples, at, spikes), sources)
     return out.astype(np.float32)
@@ -170,17 +170,20 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
         like = ("fast discharges", "spike and wave") if event.rhythmic < 0.5 else ("rhythmic delta", "theta to delta")
         shares = shares * np.array([3.0 if name in like else 0.5 for name in SEIZURES])
     kind = SEIZURES[str(rng.choice(list(SEIZURES), p=shares / shares.sum()))]
-    log_hz = course(samples, kind.at, np.log(kind.hz)) + rng.normal(0, 0.15)
+    log_hz = np.log(course(samples, kind.at, kind.hz)) + rng.normal(0, 0.15)
     log_hz = log_hz * (0.4 + 0.6 * event.clarity) + log_hz.mean() * 0.6 * (1 - event.clarity)  # unclear: evolves less
-    hz = np.exp(log_hz + 0.04 * wander(samples, 0.7, rng) + 0.05 * wander(samples, 5, rng))
+    unsteady = rng.uniform(0.02, 0.08)
+    hz = np.exp(log_hz + unsteady * wander(samples, 0.4, rng) + 0.05 * wander(samples, 5, rng)).astype(np.float32)
     first, last = (wave_table(sharpness, rng) for sharpness in kind.sharpness)
-    wave = rhythm(hz.astype(np.float32), first, last) * course(samples, kind.at, kind.amplitude)
     sources, arrival = _ictal_sources(samples, event, patient, rng)
-    waves = [
-        wave * reached * np.exp(0.15 * wander(samples, 0.8, rng) + 0.15 * wander(samples, 4, rng))
-        for reached in arrival
-    ]
-    return over_head(np.stack(waves), sources) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
+    noise = coloured(lambda f: 0.06 / (1 + (f / 4) ** 2) * (f > 0.7), len(sources), samples, rng, 40.0)
+    waves = []
+    for reached, irregular in zip(arrival, noise):
+        wave = rhythm(hz, first, last, phase=rng.uniform(0.01, 0.05) * wander(samples, 1.5, rng))
+        wax = np.exp(0.25 * wander(samples, 0.4, rng) + 0.2 * wander(samples, 3, rng))
+        waves.append((wave + rng.uniform(0.3, 1) * irregular) * wax * reached)
+    envelope = course(samples, kind.at, kind.amplitude) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
+    return over_head(np.stack(waves), sources) * envelope
 
 
 def _ictal_sources(
@@ -208,4 +211,4 @@ def presence(samples: int, event: Event, rng: np.random.Generator) -> Array:
     if event.kind == "seizure":
         return np.ones(samples, np.float32)
     gate = runs(samples, share, rng.lognormal(2.2, 0.5), event.clarity + 0.2, rng)
-    return gate * np.exp(0.15 * wander(samples, 8, rng) + 0.2 * smooth(wander(samples, 25, rng), 8))
+    return gate * np.exp(0.2 * wander(samples, 8, rng) + 0.35 * smooth(wander(samples, 25, rng), 8))

@@ -79,11 +79,11 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
         delta_log_power=float(np.clip(rng.normal(2.3, 0.75), 0.4, 4.0)),
         slope=float(rng.uniform(1.9, 3.0)),
-        knee_hz=float(rng.uniform(0.4, 1.6)),
+        knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
-        frontal=float(rng.normal(0.3, 0.2)),
+        frontal=float(rng.normal(0.5, 0.25)),
         theta=float(rng.gamma(1.5, 0.25)),
-        alpha=float(rng.gamma(0.7, 0.35)),
+        alpha=float(rng.gamma(0.9, 0.4)),
         alpha_hz=float(np.clip(rng.normal(8.8, 1.0), 6.5, 11)),
         beta=float(rng.gamma(0.6, 0.5)),
         mu=float(rng.exponential(0.15)),
@@ -100,7 +100,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         width_s=float(rng.uniform(0.018, 0.045)),
         sporadic=float(rng.exponential(2.0) * (rng.random() < 0.25)),
         muscle=float(rng.exponential(1.2)),
-        tonic=float(rng.normal(-2.0, 1.5)),
+        tonic=float(rng.normal(-2.8, 1.8)),
         heart_hz=float(np.clip(rng.normal(98, 20), 50, 150) / 60),
     )
 

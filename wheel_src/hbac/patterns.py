@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from hbac.artefacts import add_artefacts, add_mimic, ekg
+from hbac.artefacts import add_artefacts, add_mimic, add_muscle, ekg
 from hbac.background import background, draw_course
 from hbac.competition import CLASSES, EEG_RATE_HZ
 from hbac.electrodes import add_recording
@@ -24,7 +24,7 @@ from hbac.waves import at_random, edges
 __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 AUDIBLE: Final = 0.12  # less pattern than this is not in the signal at all
-AMPLITUDE: Final = {"seizure": 30.0, "periodic": 34.0, "rhythmic": 17.0}  # against the background's amplitude
+AMPLITUDE: Final = {"seizure": 40.0, "periodic": 30.0, "rhythmic": 15.0}  # against the background's amplitude
 FAINT, CLEAR = 0.35, 1.2  # amplitude of a pattern that is nearly all "other", and of one that is nothing else
 
 
@@ -77,7 +77,7 @@ def read_weights(weights: Sequence[float], rng: np.random.Generator) -> Event | 
 
 def height_uv(event: Event, patient: Patient, rng: np.random.Generator) -> float:
     """Amplitude of an event: larger on a larger background, and the more the clearer it is."""
-    level = np.exp(0.5 * (0.6 * patient.delta_log_power + 0.4 * 2.3))
+    level = np.exp(0.5 * (2.3 + 0.6 * (patient.delta_log_power - 2.3)))
     prominence = FAINT * (CLEAR / FAINT) ** event.clarity * rng.lognormal(0, 0.2)
     return float(AMPLITUDE[event.kind] * level * patient.strength * prominence)
 
@@ -99,6 +99,8 @@ def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.G
         envelope = envelope * edges(samples, ramp_s, ramp_s)
     elif event.clarity > 0.5:
         _quieten(eeg, start, stop, rng)
+        if rng.random() < 0.2:  # convulsive
+            add_muscle(eeg, start / EEG_RATE_HZ, samples / EEG_RATE_HZ * rng.uniform(0.3, 1), rng)
     eeg[:, start:stop] += MAKERS[event.kind](samples, event, patient, rng) * envelope
 
 

@@ -165,8 +165,8 @@ def harmonics(amplitudes: Sequence[float], phases: Sequence[float]) -> Array:
     return (wave / np.abs(wave).max()).astype(np.float32)
 
 
-def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float = 0.0) -> Array:
-    """(samples,) a rhythm of the frequencies `hz`, its waveform turning from one table into another."""
+def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float | Array = 0.0) -> Array:
+    """(samples,) a rhythm of the frequencies `hz`, its waveform turning from one table into another; `phase` in cycles."""
     cycles = (phase + np.cumsum(hz, dtype=np.float64) / EEG_RATE_HZ) % 1
     at = (cycles * TABLE).astype(np.int32) % TABLE
     if last is None:
