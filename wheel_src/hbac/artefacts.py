@@ -64,9 +64,9 @@ def add_blinks(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
     """Blinks at these times: positive and alike at Fp1 and Fp2, 0.2 to 0.4 s, sometimes with the lids kept closed."""
     width = rng.uniform(0.05, 0.09)
     events = bumps([(1, 0, width), (-0.15, 0.28, 0.1)], len(at_s), 0.2, rng)
-    plateau = bumps([(1, d, 0.1) for d in (0.0, 0.2, 0.4, 0.6)], len(at_s), 0.1, rng)
-    kept = rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))
-    events = np.where(kept, plateau, events) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
+    plateau = bumps([(1.0, d, 0.1) for d in (0.0, 0.2, 0.4, 0.6)], len(at_s), 0.1, rng)
+    kept = (rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))).astype(np.float32)
+    events = (events + kept * (plateau - events)) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
     wave = train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(40, 160))
     eeg += over_head(wave, [Source(p, 0.32, 0.9) for p in _EYES])
 
@@ -140,7 +140,8 @@ def add_movement(eeg: Array, at_s: float, rng: np.random.Generator) -> None:
         return
     fields = mixing([Source(near(place("Cz"), 1.0, rng), rng.uniform(0.3, 0.9)) for _ in range(6)])
     swings = coloured(lambda hz: 900 / (1 + (hz / 1.5) ** 2) * (hz > 0.3), 6, samples, rng, 40.0, fields)
-    fast = coloured(partial(_muscle_power, corner_hz=12.0), len(ELECTRODES), samples, rng) * 2
+    fast = coloured(partial(_muscle_power, corner_hz=12.0), len(ELECTRODES), samples, rng)
+    fast *= rng.lognormal(0.2, 0.6, (len(ELECTRODES), 1)).astype(np.float32)
     gain = np.float32(rng.lognormal(0.2, 0.8))
     eeg[:, start : start + samples] += (swings + fast) * edges(samples, 0.15, 0.3) * gain
 

@@ -15,8 +15,8 @@ from hbac.head import FRONTNESS, PLACES, Array, Source, field, mixing, near, pla
 from hbac.patient import Patient
 from hbac.waves import coloured, smooth, wander
 
-_FIRST: Final = [ELECTRODES.index(a) for a, _ in PAIRS]
-_SECOND: Final = [ELECTRODES.index(b) for _, b in PAIRS]
+FIRST: Final = [ELECTRODES.index(a) for a, _ in PAIRS]
+SECOND: Final = [ELECTRODES.index(b) for _, b in PAIRS]
 CROSSOVER_HZ: Final = 9.0  # slow activity below, fast activity above: each has its own sources and its own course
 BROAD_SOURCES: Final = 9
 
@@ -36,7 +36,7 @@ STATES: Final = {
     "wake": State(0.0, 0.0, 1.0, 0.0, 1.0),
     "drowsy": State(0.05, -0.1, 0.25, 0.15, 0.3),
     "light sleep": State(0.3, -0.2, 0.0, 1.0, 0.0),
-    "deep sleep": State(0.7, -0.3, 0.0, 0.5, 0.0),
+    "deep sleep": State(0.5, -0.3, 0.0, 0.5, 0.0),
     "arousal": State(0.2, 0.4, 0.4, 0.0, 0.5),
     "slow": State(0.0, -0.1, 0.05, 0.0, 0.05),
     "attenuated": State(-0.5, -0.3, 0.0, 0.0, 0.0),
@@ -114,7 +114,7 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
         return whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.1 / np.maximum(hz, 0.1))
 
     local = [Source(p, float(rng.uniform(0.25, 0.4))) for p in PLACES]
-    gain = rng.uniform(1.2, 4.0) if slow else rng.uniform(0.5, 2.5)
+    gain = rng.uniform(1.2, 4.0) if slow else rng.uniform(0.3, 1.8)
     broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
     fields = _unit_in_pairs(mixing(local + broad)) * _regions(patient if slow else None, rng)[:, None]
     lags = rng.uniform(0, 0.09) * (1 - FRONTNESS) / 2 if slow else None
@@ -130,13 +130,13 @@ def _regions(patient: Patient | None, rng: np.random.Generator) -> Array:
         here, mirrored = field(Source(p, 0.6)), field(Source(p * [-1, 1, 1], 0.6))
         log += rng.normal(0, 0.25) * (here + mirrored) + rng.normal(0, 0.1) * (here - mirrored)
     if patient is not None:
-        log = log + patient.frontal * np.clip(FRONTNESS, -0.3, 1) - 0.3 * (PLACES[:, 2] > 0.6)
-    return np.exp(log).astype(np.float32)
+        log = log + patient.frontal * np.clip(FRONTNESS, -0.3, 1) - 0.6 * (PLACES[:, 2] > 0.6)
+    return np.exp(np.clip(log, -0.8, 0.8)).astype(np.float32)
 
 
 def _unit_in_pairs(fields: Array) -> Array:
     """Fields (19, sources) scaled so that unit noise in every source has unit mean power in bipolar pairs."""
-    return fields / np.sqrt(((fields[_FIRST] - fields[_SECOND]) ** 2).sum(axis=1).mean())
+    return fields / np.sqrt(((fields[FIRST] - fields[SECOND]) ** 2).sum(axis=1).mean())
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ class _Rhythm:
 
 
 _RHYTHMS: Final = {
-    "theta": _Rhythm(("F3", "C3", "P3"), 0.6, 1.2, 8.0),
-    "alpha": _Rhythm(("O1", "P3", "T5"), 0.5, 0.7, 2.0),
+    "theta": _Rhythm(("F3", "C3", "P3", "T3"), 0.4, 1.2, 8.0),
+    "alpha": _Rhythm(("O1", "P3", "T5"), 0.4, 0.7, 2.0),
     "mu": _Rhythm(("C3",), 0.4, 0.8, 2.0),
     "beta": _Rhythm(("Fp1", "F3", "C3"), 0.5, 3.5, 5.0),
 }
@@ -186,7 +186,7 @@ def focal_slowing(samples: int, patient: Patient, rng: np.random.Generator) -> A
     """(19, samples): polymorphic delta of 0.5 to 4 Hz over the focus and around it, coming and going."""
     top = rng.uniform(0.8, 2.0)
     power = partial(
-        _peak, power=2.5 * patient.focal_slowing**2 * np.exp(patient.delta_log_power), centre_hz=top, width_hz=0.9
+        _peak, power=8 * patient.focal_slowing**2 * np.exp(patient.delta_log_power), centre_hz=top, width_hz=0.9
     )
     focus = _focus(patient, 0.6).place
     sources = [Source(focus, 0.6, 1.3), *(Source(near(focus, 0.5, rng), 0.5, 0.8) for _ in range(3))]

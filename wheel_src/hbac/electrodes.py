@@ -46,7 +46,7 @@ def _add_common(eeg: Array, rng: np.random.Generator) -> None:
     sway = coloured(lambda hz: (hz < 1.5) / (0.02 + hz) ** 2, 1, samples, rng, 2.0)[0] * np.float32(
         rng.lognormal(1, 0.8)
     )
-    noise = coloured(lambda hz: 0.02 + 0 * hz, 1, samples, rng)[0] * np.float32(rng.lognormal(0.9, 1.3))
+    noise = coloured(lambda hz: 0.02 + 0 * hz, 1, samples, rng)[0] * np.float32(rng.lognormal(1.4, 1.2))
     hum = np.float32(rng.lognormal(0.3, 2.0)) * _mains(samples, rng)
     eeg += sway + noise * np.exp(0.3 * wander(samples, 5, rng)) + hum
 

@@ -2,7 +2,8 @@
 
 Each function returns (19, samples) float32 with a peak near 1 where the pattern is strongest. An `Event` says what is
 asked for as shares between the classes, so that what raters disagree about lies between the patterns and is not two
-of them on top of each other.
+of them on top of each other. `rng` draws what differs from one episode to the next, `same` what all episodes of a
+recording share: where, which shape, how fast.
 """
 
 from dataclasses import dataclass, replace
@@ -10,9 +11,24 @@ from typing import Final
 
 import numpy as np
 
+from hbac.competition import EEG_RATE_HZ
 from hbac.head import Array, Source, generalised, lateralised, near, over_head, place
 from hbac.patient import Patient
-from hbac.waves import bumps, coloured, course, cycle, edges, harmonics, periodic, rhythm, runs, smooth, train, wander
+from hbac.waves import (
+    bumps,
+    coloured,
+    course,
+    cycle,
+    edges,
+    harmonics,
+    periodic,
+    rhythm,
+    runs,
+    seconds,
+    smooth,
+    train,
+    wander,
+)
 
 Parts = tuple[tuple[float, float, float], ...]
 
@@ -62,26 +78,28 @@ def discharge(morphology: str, width_s: float, rng: np.random.Generator) -> tupl
     return ((-1, 0, w), (0.35, 2.3 * w, 1.1 * w)), ((slow, 0.16 + 3 * w, 0.09),)
 
 
-def periodic_discharges(samples: int, event: Event, patient: Patient, rng: np.random.Generator) -> Array:
+def periodic_discharges(
+    samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator
+) -> Array:
     """LPDs, GPDs and what lies between: nearly identical discharges at nearly regular intervals."""
-    hz = patient.periodic_hz * (1.2 - 0.2 * event.lateral) * rng.uniform(0.93, 1.07) * (1 + 1.2 * event.ictal)
+    hz = patient.periodic_hz * (1.2 - 0.2 * event.lateral) * same.uniform(0.93, 1.07) * (1 + 1.2 * event.ictal)
     hz = hz + (max(hz, 1.3) - hz) * event.rhythmic
     drift = 1 + (0.04 + 0.15 * event.ictal) * smooth(wander(samples, 15, rng), 5)
-    jitter = float(np.clip((0.3 - 0.22 * event.clarity) * rng.lognormal(0, 0.35), 0.03, 0.45))
+    jitter = float(np.clip((0.3 - 0.22 * event.clarity) * same.lognormal(0, 0.35), 0.03, 0.45))
     at = periodic(samples, np.clip(hz * drift, 0.3, 4).astype(np.float32), jitter, rng)
     at = at[rng.random(len(at)) > 0.25 * (1 - event.clarity)]
     widen = 1 + 1.5 * event.rhythmic
-    sharp, slow = discharge(patient.morphology, patient.width_s * widen, rng)
+    sharp, slow = discharge(patient.morphology, patient.width_s * widen, same)
     if event.rhythmic > 0.2 and not slow:
         slow = ((-0.5 * event.rhythmic, 0.5 / hz, 0.16 / hz),)
     vary = 0.1 + 0.17 * (1 - event.clarity) + 0.15 * (patient.morphology == "polyphasic")
     heights = rng.lognormal(0, vary + 0.08, (len(at), 1)).astype(np.float32)
-    sources = sources_of(event, patient, rng)
+    sources = sources_of(event, patient, same)
     out = _discharges(samples, at, bumps(sharp, len(at), vary, rng) * heights, sources, rng)
     if slow:
         wider = [replace(s, spread_rad=s.spread_rad + 0.2) for s in sources]
         out += _discharges(samples, at, bumps(slow, len(at), 1.5 * vary, rng) * heights, wider, rng)
-    if rng.random() < 0.15:  # +F: fast activity with each discharge
+    if same.random() < 0.15:  # +F: fast activity with each discharge
         out += _fast(samples, smooth(train(samples, at, bumps([(1, 0.1, 0.1)], len(at), 0.1, rng)), 0.05), sources, rng)
     return out
 
@@ -107,22 +125,24 @@ def _fast(samples: int, envelope: Array, sources: list[Source], rng: np.random.G
 # Rhythmic delta
 
 
-def rhythmic_delta(samples: int, event: Event, patient: Patient, rng: np.random.Generator) -> Array:
+def rhythmic_delta(
+    samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator
+) -> Array:
     """LRDA, GRDA and what lies between: waves without a pause, sharper the more periodic the event is."""
-    mean_hz = patient.rhythmic_hz * rng.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
+    mean_hz = patient.rhythmic_hz * same.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
     unsteady = 0.03 + 0.08 * (1 - event.clarity)
     hz = mean_hz * (1 + unsteady * wander(samples, 1.2, rng) + 0.05 * smooth(wander(samples, 20, rng), 8))
-    hz = hz * np.exp(event.ictal * 0.4 * course(samples, (0, 0.5, 1), tuple(rng.normal(0, 1, 3))))
-    sharpness = float(np.clip(1.3 * (1 - event.rhythmic) + rng.uniform(0, 0.3), 0, 1))
-    table = wave_table(sharpness, rng)
+    hz = hz * np.exp(event.ictal * 0.4 * course(np.linspace(0, 1, samples), (0, 0.5, 1), tuple(rng.normal(0, 1, 3))))
+    sharpness = float(np.clip(1.3 * (1 - event.rhythmic) + same.uniform(0, 0.3), 0, 1))
+    table = wave_table(sharpness, same)
     wave = rhythm(np.clip(hz, 0.5, 4.5).astype(np.float32), table, phase=rng.random())
-    sources = sources_of(event, patient, rng)
+    sources = sources_of(event, patient, same)
     wax = np.exp((0.15 + 0.2 * (1 - event.clarity)) * wander(samples, 1.5, rng))
     waves = np.stack([wave * wax * np.exp(0.2 * wander(samples, 1.0, rng)) for _ in sources])
     out = over_head(waves, sources)
-    if rng.random() < 0.15:  # +F
+    if same.random() < 0.15:  # +F
         out += _fast(samples, np.exp(0.4 * wander(samples, 2, rng)), sources, rng)
-    if rng.random() < 0.2 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
+    if same.random() < 0.2 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
         at = periodic(samples, mean_hz * rng.uniform(0.2, 0.6), 0.35, rng)
         spikes = bumps([(-1, 0, 0.02), (0.4, 0.06, 0.03)], len(at), 0.3, rng)
         out += rng.uniform(0.3, 0.7) * over_head(train(samples, at, spikes), sources)
@@ -152,6 +172,7 @@ class Course:
     share: float  # of all seizures
 
 
+LONGEST_S: Final = 150  # of a seizure that runs its course once; what lasts longer waxes and wanes
 SEIZURES: Final = {
     "low-voltage fast": Course((0, 0.15, 0.5, 1), (12, 8, 4.5, 2.2), (0.15, 0.4, 1, 0.9), (0.0, 0.8), 0.15),
     "theta to delta": Course((0, 0.3, 0.7, 1), (6.5, 5, 3, 1.9), (0.35, 0.8, 1, 1), (0.2, 0.7), 0.2),
@@ -163,43 +184,55 @@ SEIZURES: Final = {
 }
 
 
-def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generator) -> Array:
+def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator) -> Array:
     """Rhythmic and evolving in frequency, amplitude, shape and place from its onset to its end."""
     shares = np.array([kind.share for kind in SEIZURES.values()])
     if event.ictal < 0.85:  # what is half a pattern of another class begins like it
         like = ("fast discharges", "spike and wave") if event.rhythmic < 0.5 else ("rhythmic delta", "theta to delta")
         shares = shares * np.array([3.0 if name in like else 0.5 for name in SEIZURES])
-    kind = SEIZURES[str(rng.choice(list(SEIZURES), p=shares / shares.sum()))]
-    log_hz = np.log(course(samples, kind.at, kind.hz)) + rng.normal(0, 0.15)
+    kind = SEIZURES[str(same.choice(list(SEIZURES), p=shares / shares.sum()))]
+    progress = _progress(samples, rng)
+    log_hz = np.log(course(progress, kind.at, kind.hz)) + same.normal(0, 0.15)
     log_hz = log_hz * (0.4 + 0.6 * event.clarity) + log_hz.mean() * 0.6 * (1 - event.clarity)  # unclear: evolves less
     unsteady = rng.uniform(0.02, 0.08)
     hz = np.exp(log_hz + unsteady * wander(samples, 0.4, rng) + 0.05 * wander(samples, 5, rng)).astype(np.float32)
-    first, last = (wave_table(sharpness, rng) for sharpness in kind.sharpness)
-    sources, arrival = _ictal_sources(samples, event, patient, rng)
+    first, last = (wave_table(sharpness, same) for sharpness in kind.sharpness)
+    sources, arrival = _ictal_sources(progress, event, patient, same)
     noise = coloured(lambda f: 0.06 / (1 + (f / 4) ** 2) * (f > 0.7), len(sources), samples, rng, 40.0)
     waves = []
     for reached, irregular in zip(arrival, noise):
         wave = rhythm(hz, first, last, phase=rng.uniform(0.01, 0.05) * wander(samples, 1.5, rng))
         wax = np.exp(0.25 * wander(samples, 0.4, rng) + 0.2 * wander(samples, 3, rng))
         waves.append((wave + rng.uniform(0.3, 1) * irregular) * wax * reached)
-    envelope = course(samples, kind.at, kind.amplitude) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
+    envelope = course(progress, kind.at, kind.amplitude) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
     return over_head(np.stack(waves), sources) * envelope
 
 
+def _progress(samples: int, rng: np.random.Generator) -> np.ndarray:
+    """(samples,) how far a seizure has come, 0 to 1; one without an end swings to and fro in its later course."""
+    straight = np.linspace(0, 1, samples)
+    cycle_s = rng.uniform(30, 120)
+    if samples < LONGEST_S * EEG_RATE_HZ:
+        return straight
+    phase = 2 * np.pi * seconds(samples) / cycle_s + wander(samples, cycle_s / 2, rng)
+    onset = np.minimum(1, seconds(samples) / cycle_s)
+    return onset * (0.6 - 0.35 * np.cos(phase))
+
+
 def _ictal_sources(
-    samples: int, event: Event, patient: Patient, rng: np.random.Generator
+    progress: np.ndarray, event: Event, patient: Patient, rng: np.random.Generator
 ) -> tuple[list[Source], list[Array]]:
     """The sources of a seizure, and how far it has reached each of them over its course."""
     if event.lateral < 0.5:
         sources = generalised(patient.predominance, rng.uniform(0, 0.04), patient.side * event.lateral)
-        return sources, [np.ones(samples, np.float32)] * len(sources)
+        return sources, [np.ones(len(progress), np.float32)] * len(sources)
     sources = sources_of(replace(event, lateral=1.0), patient, rng)
     reach = float(rng.choice((rng.uniform(0, 0.25), rng.uniform(0.4, 0.95))))  # focal to the end, or bilateral
     spread = rng.uniform(0.1, 0.6)
-    grow = course(samples, (0, spread, min(1.0, spread + 0.25), 1), (0, 0, 1, 1))
+    grow = course(progress, (0, spread, min(1.0, spread + 0.25), 1), (0, 0, 1, 1))
     first, *rest = sources
     rest = [replace(rest[-1], gain=reach), *rest[:-1], Source(place("Fz"), 0.8, 0.6 * reach, 0.02)]
-    return [first, *rest], [np.ones(samples, np.float32)] + [grow] * len(rest)
+    return [first, *rest], [np.ones(len(progress), np.float32)] + [grow] * len(rest)
 
 
 MAKERS: Final = {"seizure": seizure, "periodic": periodic_discharges, "rhythmic": rhythmic_delta}

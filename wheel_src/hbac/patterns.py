@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.artefacts import add_artefacts, add_mimic, add_muscle, ekg
-from hbac.background import background, draw_course
+from hbac.background import FIRST, SECOND, background, draw_course
 from hbac.competition import CLASSES, EEG_RATE_HZ
 from hbac.electrodes import add_recording
 from hbac.events import MAKERS, Event, presence
@@ -24,7 +24,9 @@ from hbac.waves import at_random, edges
 __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 AUDIBLE: Final = 0.12  # less pattern than this is not in the signal at all
-AMPLITUDE: Final = {"seizure": 40.0, "periodic": 30.0, "rhythmic": 15.0}  # against the background's amplitude
+AMPLITUDE: Final = {"seizure": 8.0, "periodic": 9.0, "rhythmic": 5.0}  # against the background's in bipolar pairs
+MOST_UV: Final = 300.0
+USUAL_UV: Final = 10.0  # the background's deviation in bipolar pairs
 FAINT, CLEAR = 0.35, 1.2  # amplitude of a pattern that is nearly all "other", and of one that is nothing else
 
 
@@ -46,8 +48,9 @@ def synthesise(
     states = draw_course(samples, patient.vigilance, rng)
     eeg = background(samples, patient, states, rng)  # (19, samples)
     add_transients(eeg, patient, states, rng)
+    likeness = int(rng.integers(2**32))
     for episode in episodes:
-        add_episode(eeg, episode, patient, rng)
+        add_episode(eeg, episode, patient, rng, likeness)
     beats_s = add_artefacts(eeg, patient, states, rng)
     add_recording(eeg, rng)
     return np.ascontiguousarray(np.vstack([eeg, ekg(samples, beats_s, rng)]).T, np.float32)
@@ -75,33 +78,34 @@ def read_weights(weights: Sequence[float], rng: np.random.Generator) -> Event | 
     return Event("seizure" if ictal > 0.5 else kind, clarity, lateral, rhythmic, ictal)
 
 
-def height_uv(event: Event, patient: Patient, rng: np.random.Generator) -> float:
-    """Amplitude of an event: larger on a larger background, and the more the clearer it is."""
-    level = np.exp(0.5 * (2.3 + 0.6 * (patient.delta_log_power - 2.3)))
+def height_uv(event: Event, around: Array, patient: Patient, rng: np.random.Generator) -> float:
+    """Amplitude of an event: larger on a larger background `around` it, and the more the clearer it is."""
+    pairs_uv = float(np.median((around[FIRST, ::4] - around[SECOND, ::4]).std(axis=1)))
+    level = USUAL_UV * (max(pairs_uv, 2.0) / USUAL_UV) ** 0.8
     prominence = FAINT * (CLEAR / FAINT) ** event.clarity * rng.lognormal(0, 0.2)
-    return float(AMPLITUDE[event.kind] * level * patient.strength * prominence)
+    return min(MOST_UV, float(AMPLITUDE[event.kind] * level * patient.strength * prominence))
 
 
-def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.Generator) -> None:
-    """Add what one episode's weights say to `eeg` (19, samples)."""
+def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.Generator, likeness: int) -> None:
+    """Add what one episode's weights say to `eeg` (19, samples); episodes of one `likeness` look alike."""
     event = read_weights(episode.weights, rng)
     if episode.weights[CLASSES.index("other")] > 0.5 and rng.random() < 0.35:
         _add_confuser(eeg, *_samples(eeg, episode.start_s, episode.stop_s), patient, rng)
     if event is None:
         return
-    ramp_s = rng.uniform(0, 3) if event.kind == "seizure" else rng.uniform(1, 12)
+    ramp_s = rng.uniform(0, 3) if event.kind == "seizure" else float(np.clip(rng.lognormal(1.8, 0.9), 1, 40))
     start, stop = _samples(eeg, episode.start_s - ramp_s / 2, episode.stop_s + ramp_s / 2)
     if stop - start < EEG_RATE_HZ:
         return
-    samples = stop - start
-    envelope = presence(samples, event, rng) * np.float32(height_uv(event, patient, rng))
+    samples, same = stop - start, np.random.default_rng(likeness)
+    envelope = presence(samples, event, rng) * np.float32(height_uv(event, eeg[:, start:stop], patient, same))
     if event.kind != "seizure":
         envelope = envelope * edges(samples, ramp_s, ramp_s)
     elif event.clarity > 0.5:
         _quieten(eeg, start, stop, rng)
         if rng.random() < 0.2:  # convulsive
             add_muscle(eeg, start / EEG_RATE_HZ, samples / EEG_RATE_HZ * rng.uniform(0.3, 1), rng)
-    eeg[:, start:stop] += MAKERS[event.kind](samples, event, patient, rng) * envelope
+    eeg[:, start:stop] += MAKERS[event.kind](samples, event, patient, rng, same) * envelope
 
 
 def _samples(eeg: Array, start_s: float, stop_s: float) -> tuple[int, int]:

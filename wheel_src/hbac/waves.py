@@ -62,9 +62,9 @@ def wander(samples: int, every_s: float, rng: np.random.Generator) -> Array:
     return np.interp(at, np.arange(knots), rng.standard_normal(knots)).astype(np.float32)
 
 
-def course(samples: int, at: Sequence[float], values: Sequence[float]) -> Array:
-    """(samples,) straight lines between values at shares (0 to 1) of the length."""
-    return np.interp(np.linspace(0, 1, samples), at, values).astype(np.float32)
+def course(progress: npt.NDArray, at: Sequence[float], values: Sequence[float]) -> Array:
+    """(samples,) straight lines between values at shares (0 to 1) of an event's `progress` (samples,)."""
+    return np.interp(progress, at, values).astype(np.float32)
 
 
 def edges(samples: int, rise_s: float, fall_s: float) -> Array:
