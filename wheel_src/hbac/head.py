@@ -128,7 +128,7 @@ def generalised(predominance: str, lag_s: float, balance: float = 0.0) -> list[S
     rows = (("F3", "Fp1"), ("C3", "T3"), ("P3", "O1"))
     gains = PREDOMINANCE[predominance]
     return [
-        Source(place(name, side), 0.5, 0.55 * gain * float(np.exp(side * balance / 2)), lag_s * row / 2)
+        Source(place(name, side), 0.6, 0.5 * gain * float(np.exp(side * balance / 2)), lag_s * row / 2)
         for row, (names, gain) in enumerate(zip(rows, gains))
         for name in names
         for side in (-1, 1)

@@ -77,7 +77,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     return Patient(
         side=int(rng.choice((-1, 1))),
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
-        delta_log_power=float(np.clip(rng.normal(1.95, 0.75), 0.2, 3.7)),
+        delta_log_power=float(np.clip(rng.normal(1.85, 0.8), 0.0, 3.6)),
         slope=float(rng.uniform(1.9, 3.0)),
         knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
@@ -93,7 +93,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         rhythmic_hz=float(np.clip(rng.lognormal(0.55, 0.25), 1.0, 3.3)),
         strength=float(np.clip(rng.lognormal(0.0, 0.25), 0.65, 1.6)),
         extent_rad=float(rng.uniform(0.35, 0.8)),
-        other_side=float(rng.uniform(0.05, 0.4)),
+        other_side=float(rng.uniform(0.05, 0.3)),
         predominance=_one_of({"front": 0.5, "even": 0.25, "middle": 0.15, "back": 0.1}, rng),
         lag_s=float(rng.choice((rng.uniform(0.0, 0.03), rng.uniform(0.03, 0.13)))),
         morphology=_one_of(MORPHOLOGY, rng),
