@@ -19,6 +19,7 @@ FIRST: Final = [ELECTRODES.index(a) for a, _ in PAIRS]
 SECOND: Final = [ELECTRODES.index(b) for _, b in PAIRS]
 CROSSOVER_HZ: Final = 9.0  # slow activity below, fast activity above: each has its own sources and its own course
 BROAD_SOURCES: Final = 9
+MEAN_OVER_MEDIAN: Final = 0.5  # log of the mean power over the pairs less the median of its log, measured
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
 
     The slow part (below about 9 Hz) comes from broad sources and travels from front to back; the fast part is local.
     """
-    level = 2 * np.exp(patient.delta_log_power) * (patient.knee_hz**2 + 2**2) ** (patient.slope / 2)
+    level = 2 * np.exp(patient.delta_log_power + MEAN_OVER_MEDIAN) * (patient.knee_hz**2 + 2**2) ** (patient.slope / 2)
 
     def power(hz: npt.NDArray) -> npt.NDArray:
         share = 1 / (1 + (hz / CROSSOVER_HZ) ** 6)
@@ -116,7 +117,7 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
     local = [Source(p, float(rng.uniform(0.25, 0.4))) for p in PLACES]
     gain = rng.uniform(1.2, 4.0) if slow else rng.uniform(0.3, 1.8)
     broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
-    fields = _unit_in_pairs(mixing(local + broad)) * _regions(patient if slow else None, rng)[:, None]
+    fields = _unit_in_pairs(mixing(local + broad) * _regions(patient if slow else None, rng)[:, None])
     lags = rng.uniform(0, 0.09) * (1 - FRONTNESS) / 2 if slow else None
     below = 2.2 * CROSSOVER_HZ if slow else EEG_RATE_HZ / 2
     return coloured(power, fields.shape[1], samples, rng, below, fields, lags)
