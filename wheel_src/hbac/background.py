@@ -114,8 +114,8 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
         whole = level / (patient.knee_hz**2 + hz**2) ** (patient.slope / 2)
         return whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.1 / np.maximum(hz, 0.1))
 
-    local = [Source(p, float(rng.uniform(0.25, 0.4))) for p in PLACES]
-    gain = rng.uniform(1.2, 4.0) if slow else rng.uniform(0.3, 1.8)
+    local = [Source(p, float(rng.uniform(*((0.25, 0.4) if slow else (0.18, 0.32))))) for p in PLACES]
+    gain = rng.uniform(1.8, 5.0) if slow else rng.uniform(0.3, 1.8)
     broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
     fields = _unit_in_pairs(mixing(local + broad) * _regions(patient if slow else None, rng)[:, None])
     lags = rng.uniform(0, 0.09) * (1 - FRONTNESS) / 2 if slow else None

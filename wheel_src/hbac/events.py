@@ -122,6 +122,19 @@ def _fast(samples: int, envelope: Array, sources: list[Source], rng: np.random.G
     return over_head((noise * envelope * rng.uniform(0.2, 0.6)).astype(np.float32), sources)
 
 
+def periodic_pattern(
+    samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator
+) -> Array:
+    """Periodic discharges, now and then with rhythmic delta under them (+R) or others of the other side (BIPDs)."""
+    out = periodic_discharges(samples, event, patient, rng, same)
+    modifier = same.random()
+    if modifier < 0.12:
+        out += 0.35 * rhythmic_delta(samples, replace(event, rhythmic=1.0), patient, rng, same)
+    elif modifier > 0.96 and event.lateral > 0.9:
+        out += 0.6 * periodic_discharges(samples, event, replace(patient, side=-patient.side), rng, same)
+    return out
+
+
 # Rhythmic delta
 
 
@@ -235,7 +248,7 @@ def _ictal_sources(
     return [first, *rest], [np.ones(len(progress), np.float32)] + [grow] * len(rest)
 
 
-MAKERS: Final = {"seizure": seizure, "periodic": periodic_discharges, "rhythmic": rhythmic_delta}
+MAKERS: Final = {"seizure": seizure, "periodic": periodic_pattern, "rhythmic": rhythmic_delta}
 
 
 def presence(samples: int, event: Event, rng: np.random.Generator) -> Array:

@@ -77,11 +77,11 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     return Patient(
         side=int(rng.choice((-1, 1))),
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
-        delta_log_power=float(np.clip(rng.normal(2.0, 0.8), 0.2, 3.6)),
-        slope=float(rng.uniform(1.9, 3.0)),
+        delta_log_power=float(np.clip(rng.normal(2.3, 0.8), 0.2, 3.8)),
+        slope=float(rng.uniform(2.1, 3.1)),
         knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
-        frontal=float(rng.normal(0.5, 0.25)),
+        frontal=float(rng.normal(0.6, 0.25)),
         theta=float(rng.gamma(1.5, 0.25)),
         alpha=float(rng.gamma(0.9, 0.4)),
         alpha_hz=float(np.clip(rng.normal(8.8, 1.0), 6.5, 11)),
@@ -100,7 +100,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         width_s=float(rng.uniform(0.018, 0.045)),
         sporadic=float(rng.exponential(2.0) * (rng.random() < 0.25)),
         muscle=float(rng.exponential(1.2)),
-        tonic=float(rng.normal(-2.8, 1.8)),
+        tonic=float(rng.normal(-3.2, 1.9)),
         heart_hz=float(np.clip(rng.normal(98, 20), 50, 150) / 60),
     )
 
