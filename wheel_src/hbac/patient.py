@@ -77,7 +77,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     return Patient(
         side=int(rng.choice((-1, 1))),
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
-        delta_log_power=float(np.clip(rng.normal(2.15, 0.8), 0.2, 3.7)),
+        delta_log_power=float(np.clip(rng.normal(2.35, 0.8), 0.2, 3.8)),
         slope=float(rng.uniform(2.1, 3.1)),
         knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
