@@ -118,7 +118,7 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
     gain = rng.uniform(1.8, 5.0) if slow else rng.uniform(0.3, 1.8)
     broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
     fields = _unit_in_pairs(mixing(local + broad) * _regions(patient if slow else None, rng)[:, None])
-    lags = rng.uniform(0, 0.09) * (1 - FRONTNESS) / 2 if slow else None
+    lags = rng.uniform(0, 0.07) * (1 - FRONTNESS) / 2 if slow else None
     below = 2.2 * CROSSOVER_HZ if slow else EEG_RATE_HZ / 2
     return coloured(power, fields.shape[1], samples, rng, below, fields, lags)
 

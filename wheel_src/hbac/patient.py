@@ -77,7 +77,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     return Patient(
         side=int(rng.choice((-1, 1))),
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
-        delta_log_power=float(np.clip(rng.normal(2.3, 0.8), 0.2, 3.8)),
+        delta_log_power=float(np.clip(rng.normal(2.35, 0.8), 0.2, 3.8)),
         slope=float(rng.uniform(2.1, 3.1)),
         knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
@@ -91,7 +91,7 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         vigilance=_one_of(VIGILANCE, rng),
         periodic_hz=float(np.clip(rng.lognormal(0.1, 0.35), 0.5, 2.2)),
         rhythmic_hz=float(np.clip(rng.lognormal(0.55, 0.25), 1.0, 3.3)),
-        strength=float(np.clip(rng.lognormal(0.0, 0.25), 0.65, 1.6)),
+        strength=float(np.clip(rng.lognormal(0.0, 0.25), 0.75, 1.6)),
         extent_rad=float(rng.uniform(0.35, 0.8)),
         other_side=float(rng.uniform(0.05, 0.3)),
         predominance=_one_of({"front": 0.5, "even": 0.25, "middle": 0.15, "back": 0.1}, rng),

@@ -24,7 +24,7 @@ from hbac.waves import at_random, edges
 __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 AUDIBLE: Final = 0.12  # less pattern than this is not in the signal at all
-AMPLITUDE: Final = {"seizure": 6.5, "periodic": 8.5, "rhythmic": 4.5}  # against the background's in bipolar pairs
+AMPLITUDE: Final = {"seizure": 10.0, "periodic": 9.5, "rhythmic": 5.5}  # against the background's in bipolar pairs
 MOST_UV: Final = 300.0
 USUAL_UV: Final = 10.0  # the background's deviation in bipolar pairs
 FAINT, CLEAR = 0.42, 1.2  # amplitude of a pattern that is nearly all "other", and of one that is nothing else
@@ -81,7 +81,7 @@ def read_weights(weights: Sequence[float], rng: np.random.Generator) -> Event | 
 def height_uv(event: Event, around: Array, patient: Patient, rng: np.random.Generator) -> float:
     """Amplitude of an event: larger on a larger background `around` it, and the more the clearer it is."""
     pairs_uv = float(np.median((around[FIRST, ::4] - around[SECOND, ::4]).std(axis=1)))
-    level = USUAL_UV * (max(pairs_uv, 2.0) / USUAL_UV) ** 0.8
+    level = USUAL_UV * (max(pairs_uv, 2.0) / USUAL_UV) ** 0.7
     prominence = FAINT * (CLEAR / FAINT) ** event.clarity * rng.lognormal(0, 0.2)
     return min(MOST_UV, float(AMPLITUDE[event.kind] * level * patient.strength * prominence))
 
