@@ -216,7 +216,7 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
     for reached, irregular in zip(arrival, noise):
         wave = rhythm(hz, first, last, phase=rng.uniform(0.01, 0.05) * wander(samples, 1.5, rng))
         wax = np.exp(0.25 * wander(samples, 0.4, rng) + 0.2 * wander(samples, 3, rng))
-        waves.append((wave + rng.uniform(0.3, 1) * irregular) * wax * reached)
+        waves.append((wave + rng.uniform(0.1, 0.6) * irregular) * wax * reached)
     envelope = course(progress, kind.at, kind.amplitude) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
     return over_head(np.stack(waves), sources) * envelope
 

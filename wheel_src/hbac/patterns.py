@@ -24,7 +24,7 @@ from hbac.waves import at_random, edges
 __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 AUDIBLE: Final = 0.12  # less pattern than this is not in the signal at all
-AMPLITUDE: Final = {"seizure": 10.0, "periodic": 9.5, "rhythmic": 5.5}  # against the background's in bipolar pairs
+AMPLITUDE: Final = {"seizure": 12.0, "periodic": 9.5, "rhythmic": 5.5}  # against the background's in bipolar pairs
 MOST_UV: Final = 300.0
 USUAL_UV: Final = 10.0  # the background's deviation in bipolar pairs
 FAINT, CLEAR = 0.42, 1.2  # amplitude of a pattern that is nearly all "other", and of one that is nothing else
