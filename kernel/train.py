@@ -182,7 +182,13 @@ def parse_options() -> argparse.Namespace:
     add("--seed", type=int, default=0, help="[%(default)s]")
     add("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
     add("--workers", type=int, default=2, help="processes that make images [%(default)s]")
-    add("--gpus", type=lambda text: text.split(","), default=visible_gpus(), metavar="0,1", help="those to use [all]")
+    add(
+        "--gpus",
+        type=lambda text: [gpu for gpu in text.split(",") if gpu],
+        default=visible_gpus(),
+        metavar="0,1",
+        help="those to use [all]",
+    )
     add("--precision", choices=("float32", "mixed_float16"), help="[mixed_float16 on a GPU]")
     add("--name", default="fold", help="start of the checkpoints' names [%(default)s]")
     add("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
