@@ -1,7 +1,8 @@
 """Train the folds: from train.csv to a manifest that kernel/infer.py takes.
 
     python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
-                           [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16] [--imagenet FILE]
+                           [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16]
+                           [--imagenet FILE | --start FILE]
                            [--from DIR ...] [--beside DIR] [--time-budget 8h30m] [--resume] [--seed 0]
                            [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
 
@@ -54,6 +55,9 @@ if __name__ != "__main__":
     pass  # a process that reads records: its path is set already
 elif len(wheels) > 1:
     sys.exit(f"train.py: error: expected one wheel of hbac, received {', '.join(map(str, wheels))}")
+elif wheels and "--part" in sys.argv:
+    if not importlib.util.find_spec("hbac"):  # the process that shared out the folds has installed it, if pip took it
+        sys.path.insert(0, str(wheels[0]))
 elif wheels:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
     if wheels[0].is_dir() or subprocess.run([*install, str(wheels[0])]).returncode != 0:
@@ -70,15 +74,17 @@ from hbac.batches import TrainData  # noqa: E402
 from hbac.budget import parse_duration  # noqa: E402
 from hbac.cache import cache_bytes, make_cache, open_cache  # noqa: E402
 from hbac.errors import HbacError, InputError  # noqa: E402
+from hbac.files import sha256_of  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
 from hbac.loading import load_record  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
-from hbac.progress import FoldFiles, claim_folder, read_progress, take_folds  # noqa: E402
+from hbac.progress import FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
 from hbac.report import OutOfFold, write_report  # noqa: E402
-from hbac.resnet import NetworkSettings  # noqa: E402
+from hbac.resnet import NetworkSettings, shapes  # noqa: E402
 from hbac.tables import read_train_table  # noqa: E402
 from hbac.training import Stage, TimeBudget, TrainSettings, train_fold  # noqa: E402
+from hbac.weights import read_safetensors  # noqa: E402
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 
@@ -87,6 +93,8 @@ def main() -> None:
     options = parse_options()
     if options.part:
         end_with_parent()
+    if options.gpus != visible_gpus():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(options.gpus) or "-1"  # before anything starts TensorFlow
     budget = TimeBudget(parse_duration(options.time_budget) if options.time_budget else None)
     options.output.mkdir(parents=True, exist_ok=True)
     fewest_votes = (1, RELIABLE_VOTES)  # stage 1 sees all rows, stage 2 the reliable ones
@@ -101,16 +109,19 @@ def main() -> None:
     )
 
     # 1. Rows: at most two windows of each EEG and vote; votes as fractions.
+    if options.beside:
+        read_train_table(options.beside)  # what is wrong with it shows before hours of training, not after
     records, table = read_train_table(options.data)
     chosen = choose_windows(table)
     records, table = [records[i] for i in chosen], table.iloc[chosen].reset_index(drop=True)
     counts = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float32)  # (rows, 6)
-    identities = [(record.eeg_id, record.eeg_offset_s, record.spectrogram_offset_s) for record in records]
+    patients = table["patient_id"].to_numpy(np.int64)
+    offsets = [(record.eeg_id, record.eeg_offset_s, record.spectrogram_offset_s) for record in records]
     run = {
-        "settings": settings,
-        "fold_count": options.fold_count,
-        "rows": identities,
-        "imagenet": bool(options.imagenet),
+        **{name: value for name, value in vars(settings).items() if name != "precision"},
+        "fold count": options.fold_count,
+        "rows": (offsets, patients.tolist(), counts.tolist()),
+        "start": sha256_of(options.start) if options.start else "ImageNet" if options.imagenet else "",
     }
     claim_folder(options.output, run, options.resume)
     names = [f"{options.name}{fold}" for fold in range(options.fold_count)]
@@ -133,21 +144,21 @@ def main() -> None:
 
     # 3. Folds by patient; each trained, and each answering the patients it has not seen.
     rows = np.flatnonzero(cached.readable)
-    classes, patients = data.votes[rows].argmax(axis=1), table["patient_id"].to_numpy(np.int64)[rows]
-    splits = patient_folds(classes.tolist(), patients.tolist(), options.fold_count, options.seed)
+    classes = data.votes[rows].argmax(axis=1)
+    split = patient_folds(classes.tolist(), patients[rows].tolist(), options.fold_count, options.seed)
+    splits = [(rows[train], rows[valid]) for train, valid in split]
     folds = list(range(options.fold_count)) if options.folds is None else options.folds
     if len(options.gpus) > 1 and len(folds) > 1:
         train_on_gpus(options, folds, budget)
     else:
-        start_weights = imagenet_weights(options) if options.imagenet else None
+        start_weights = weights_to_start_from(options)
         for fold in folds:
-            train, valid = (rows[part] for part in splits[fold])
             files = files_of(options, fold)
-            train_fold(data, train, valid, settings, files, fold, RELIABLE_VOTES, start_weights, budget, log)
+            train_fold(data, *splits[fold], settings, files, fold, RELIABLE_VOTES, start_weights, budget, log)
 
     # 4. Out-of-fold answers, temperature, figures, manifest.
     if not options.part:
-        finish(options, data, table, [rows[valid] for _, valid in splits])
+        finish(options, data, table, splits)
 
 
 def log(line: str) -> None:
@@ -175,9 +186,15 @@ def parse_options() -> argparse.Namespace:
     add("--row-steps", type=numbers, default=[1, 1], metavar="2,1", help="2: every second row of the images [1,1]")
     add("--batch-size", type=int, default=16, help="[%(default)s]")
     add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
+    add("--start", type=Path, metavar="FILE", help="a .safetensors fold of the same width, to start from")
     add("--from", type=Path, nargs="+", default=[], dest="take_from", metavar="DIR", help="outputs to take folds from")
     add("--beside", type=Path, metavar="DIR", help="another data set, whose records the report shows beside")
-    add("--time-budget", metavar="8h30m", default=TIME_BUDGET if data else None, help="begin no epoch that ends later")
+    add(
+        "--time-budget",
+        metavar="8h30m",
+        default=TIME_BUDGET if data else None,
+        help="begin no epoch that would end later",
+    )
     add("--resume", action="store_true", help="go on with the run in --output")
     add("--seed", type=int, default=0, help="[%(default)s]")
     add("--without", type=lambda text: text.split(","), default=[], help="augmentations to switch off")
@@ -204,6 +221,10 @@ def parse_options() -> argparse.Namespace:
         parser.error(f"expected an epoch and row steps from 1, received {options.epochs} and {options.row_steps}")
     if options.folds is not None and not set(options.folds) <= set(range(options.fold_count)):
         parser.error(f"--folds: expected some of 0 to {options.fold_count - 1}, received {options.folds}")
+    if options.folds is not None and len(set(options.folds)) < len(options.folds):
+        parser.error(f"--folds: expected each once, received {options.folds}")
+    if options.batch_size < 1:
+        parser.error(f"--batch-size: expected 1 or more, received {options.batch_size}")
     return options
 
 
@@ -213,8 +234,8 @@ def visible_gpus() -> list[str]:
         return [name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name.strip() not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
         return []
-    asked = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.split()
+    asked = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
+    return [] if asked.returncode else [word for word in asked.stdout.split() if word.isdigit()]
 
 
 def train_on_gpus(options: argparse.Namespace, folds: list[int], budget: TimeBudget) -> None:
@@ -258,8 +279,12 @@ def files_of(options, fold: int) -> FoldFiles:
     return FoldFiles.named(options.output, f"{options.name}{fold}")
 
 
-def imagenet_weights(options) -> dict:
-    """The backbone of ImageNet's file, its first convolution scaled from inputs that spread by 60 to ours."""
+def weights_to_start_from(options) -> dict | None:
+    """An earlier fold, or the backbone of ImageNet's file, its first convolution scaled from inputs that spread by 60."""
+    if options.start:
+        return read_safetensors(options.start, shapes(NetworkSettings(width=options.width)))
+    if not options.imagenet:
+        return None
     from hbac.keras_files import import_weights
 
     tensors = import_weights(options.imagenet, NetworkSettings(width=options.width), head=False)
@@ -267,30 +292,36 @@ def imagenet_weights(options) -> dict:
     return tensors
 
 
-def finish(options, data: TrainData, table, validation_rows: list) -> None:
+def finish(options, data: TrainData, table, splits: list) -> None:
     """Temperature, class prior, figures and pictures of the folds that are there, from answers for unseen patients."""
+    validation_rows = [valid for _, valid in splits]
     there = [fold for fold in range(options.fold_count) if files_of(options, fold).answers.exists()]
     if not there:
         raise InputError("expected one trained fold or more, there was no time for an epoch")
+    for fold in there:
+        check_rows(files_of(options, fold), *splits[fold])
     fold_of = np.concatenate([np.full(len(validation_rows[fold]), fold) for fold in there])
     rows = np.concatenate([validation_rows[fold] for fold in there])
     answers = np.concatenate([np.load(files_of(options, fold).answers) for fold in there]).astype(np.float64)
     judged = data.counts[rows] >= RELIABLE_VOTES
+    headline = f"{RELIABLE_VOTES} votes or more" if judged.any() else "rows, none with many votes,"
     judged = judged if judged.any() else np.ones_like(judged)
-    votes, weights = data.votes[rows], data.eeg_weights(rows)
+    votes, weights = data.votes[rows], np.zeros(len(rows))
+    weights[judged] = data.eeg_weights(rows[judged])  # each EEG weighs one, as where the epochs are chosen
     temperature = best_temperature(votes[judged], answers[judged], weights[judged])
     answers = calibrated(answers, temperature)
     prior = 0.99 * np.average(votes[judged], axis=0, weights=weights[judged]) + 0.01 / len(hms.CLASSES)  # no class at 0
 
-    sets = {f"{RELIABLE_VOTES} votes or more": (judged, answers), "all rows": (np.ones_like(judged), answers)}
+    sets = {headline: (judged, answers), "all rows": (np.ones_like(judged), answers)}
     if all(files_of(options, fold).partial.exists() for fold in there):
         partial = np.concatenate([np.load(files_of(options, fold).partial) for fold in there], axis=1)  # (2, rows, 6)
         for name, of_input in zip(("EEG alone", "spectrogram alone"), calibrated(partial, temperature)):
-            sets[f"{RELIABLE_VOTES} votes or more, {name}"] = (judged, of_input)
+            sets[f"{headline}, {name}"] = (judged, of_input)
     out_of_fold = {}
     for name, (which, said) in sets.items():
-        baseline = figures(votes[which], np.tile(prior, (which.sum(), 1)), weights[which])
-        ours = {"rows": int(which.sum()), **figures(votes[which], said[which], weights[which])}
+        of_set = data.eeg_weights(rows[which])
+        baseline = figures(votes[which], np.tile(prior, (which.sum(), 1)), of_set)
+        ours = {"rows": int(which.sum()), **figures(votes[which], said[which], of_set)}
         out_of_fold[name] = {
             **ours,
             "kl_of_class_prior": baseline["kl"],
@@ -301,6 +332,7 @@ def finish(options, data: TrainData, table, validation_rows: list) -> None:
     for fold in there:
         own = judged & (fold_of == fold)
         scores[fold] = {"kl": round(figures(votes[own], answers[own], weights[own])["kl"], 4)} if own.any() else {}
+    write(options, scores, temperature, prior, out_of_fold)
 
     columns = table.iloc[rows][["eeg_id", "eeg_label_offset_seconds", "patient_id", "expert_consensus"]]
     of_classes = {f"{kind}_{name}": part for kind, values in (("voted", votes), ("answered", answers))
@@ -319,7 +351,6 @@ def finish(options, data: TrainData, table, validation_rows: list) -> None:
     histories = {fold: read_progress(files_of(options, fold).state).history for fold in there}
     result = OutOfFold(votes, answers, weights, judged)
     write_report(options.output / "report.html", options.title, result, out_of_fold, histories, examples)
-    write(options, scores, temperature, prior, out_of_fold)
 
 
 def calibrated(answers, temperature: float):
@@ -392,6 +423,8 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
 if __name__ == "__main__":
     try:
         main()
-    except HbacError as error:
+    except (HbacError, OSError) as error:
         print(f"train.py: error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hbac import cache
-from hbac.cache import EMPTY, MADE, UNREADABLE, make_cache
+from hbac.cache import EMPTY, MADE, UNREADABLE, make_cache, open_cache
 from hbac.errors import InputError
 from hbac.image import PRESETS, THREE_ZOOMS, from_uint8
 from hbac.loading import Loader, load_record
@@ -42,6 +42,32 @@ def test_a_record_that_cannot_be_read_is_left_out(records: list[Record], tmp_pat
     cached = make(records, tmp_path / "cache")
     assert cached.readable.tolist() == [True, False, True, True, True, True]
     assert np.load(tmp_path / "cache" / "images.state.npy").tolist() == [MADE, UNREADABLE, *[MADE] * 4]
+
+
+def test_a_whole_cache_opens_without_making_anything(records: list[Record], tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    assert open_cache(records, folder, SETTINGS) is None
+    records[1].eeg_path.unlink()
+    records[1].spectrogram_path.unlink()  # type: ignore[union-attr]
+    made = make(records, folder)
+    opened = open_cache(records, folder, SETTINGS)
+    assert opened is not None
+    np.testing.assert_array_equal(opened.images, made.images)
+    assert opened.readable.tolist() == [True, False, True, True, True, True]
+    assert open_cache(records[1:], folder, SETTINGS) is None
+    state = np.load(folder / "images.state.npy")
+    state[3] = EMPTY  # as a kill leaves it
+    np.save(folder / "images.state.npy", state)
+    assert open_cache(records, folder, SETTINGS) is None
+
+
+@pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.json"])
+def test_a_cache_that_lost_a_file_is_made_again(records: list[Record], tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "cache"
+    images = np.array(make(records[:2], folder).images)
+    (folder / name).unlink()
+    assert open_cache(records[:2], folder, SETTINGS) is None
+    np.testing.assert_array_equal(make(records[:2], folder).images, images)
 
 
 def test_a_second_run_makes_only_what_is_missing(

@@ -9,6 +9,7 @@ from hbac.errors import InputError
 from hbac.progress import (
     FoldFiles,
     Progress,
+    check_rows,
     claim_folder,
     digest_of_rows,
     read_progress,
@@ -92,6 +93,15 @@ def test_folds_of_another_run_and_folders_without_one_are_refused(tmp_path: Path
         take_folds([other], here, RUN, ["fold0"])
     with pytest.raises(InputError, match=r"received no readable run\.json"):
         take_folds([tmp_path], here, RUN, ["fold0"])
+
+
+def test_a_fold_of_another_split_is_named(tmp_path: Path) -> None:
+    files = FoldFiles.named(tmp_path, "fold0")
+    train, valid = np.arange(4), np.arange(4, 6)
+    write_state(files.state, Progress(digest_of_rows(train, valid)), {})
+    check_rows(files, train, valid)
+    with pytest.raises(InputError, match=r"fold0\.state: expected a fold of 3 and 2 rows .* other rows"):
+        check_rows(files, train[1:], valid)
 
 
 def test_digests_tell_splits_apart() -> None:

@@ -19,6 +19,7 @@ from conftest import ROOT
 from hbac.cache import MADE
 from hbac.competition import CLASSES, VOTE_COLUMNS
 from hbac.manifest import read_manifest
+from hbac.metrics import kl_divergence
 from hbac.progress import read_progress
 from hbac.tables import read_train_table
 
@@ -95,6 +96,44 @@ def test_from_a_data_set_to_a_manifest_that_predicts(whole: Run, simulated: Path
     assert len(pd.read_csv(output)) == 6
 
 
+def test_the_best_epoch_and_the_manifest_s_score_are_judged_alike(whole: Run) -> None:
+    """At temperature 1: each EEG weighs one, on rows with 10 votes or more if the fold has any, else on all."""
+    oof = pd.read_parquet(whole.output / "oof.parquet")
+    temperature = read_manifest(whole.output / "weights_manifest.json").temperature
+    for fold in range(2):
+        rows = oof[(oof["fold"] == fold) & (oof["votes"] >= 10)]
+        if rows.empty:
+            continue
+        answers = rows.filter(like="answered_").to_numpy() ** temperature  # as they were before
+        answers /= answers.sum(axis=1, keepdims=True)
+        kl = kl_divergence(rows.filter(like="voted_").to_numpy(), answers)
+        weights = 1 / rows.groupby("eeg_id")["eeg_id"].transform("size").to_numpy()
+        best = read_progress(whole.output / f"fold{fold}.state").best_kl
+        assert np.average(kl, weights=weights) == pytest.approx(best, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("script", "gpus"),
+    [
+        ("echo 0; echo 1", ["0", "1"]),
+        ("echo No devices were found; exit 6", []),
+        ("echo 'NVIDIA-SMI has failed because it could not communicate'; exit 9", []),
+    ],
+)
+def test_gpus_are_those_that_nvidia_smi_lists(
+    train: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, gpus: list[str]
+) -> None:
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert train.visible_gpus() == gpus
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    assert train.visible_gpus() == ["3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert train.visible_gpus() == []
+
+
 def test_a_folder_with_a_run_is_not_overwritten(whole: Run, simulated: Path) -> None:
     again = run("--data", simulated, "--output", whole.output)
     assert again.returncode == 2
@@ -119,7 +158,7 @@ def test_folds_of_two_sessions_become_one_manifest(whole: Run, simulated: Path, 
     assert received.temperature == expected.temperature
     other = run(*common, "--epochs", "1,2", "--output", tmp_path / "other")
     assert other.returncode == 2
-    assert "another settings" in other.stderr
+    assert "another stages" in other.stderr
 
 
 def test_killed_three_times_and_resumed_it_is_the_same_run(whole: Run, simulated: Path, tmp_path: Path) -> None:

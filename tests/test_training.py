@@ -42,7 +42,7 @@ def data() -> TrainData:
 
 def files_in(folder: Path) -> FoldFiles:
     folder.mkdir(exist_ok=True)
-    return FoldFiles(folder / "fold0.safetensors", folder / "fold0.answers.npy", folder / "fold0.state")
+    return FoldFiles.named(folder, "fold0")
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +181,21 @@ def test_answers_to_half_a_record_are_those_of_the_best_epoch(whole, data: Train
     for views, received in zip((drop_spectrogram, drop_eeg), np.load(files.partial), strict=True):
         expected = model.predict(views(images, PREPROCESSING), verbose=0)
         np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_a_fold_that_learns_nothing_finite_says_so(data: TrainData, tmp_path: Path) -> None:
+    votes = data.votes.copy()
+    votes[TRAIN] = np.nan
+    with pytest.raises(InputError, match="expected a finite KL, received nan in epoch 1"):
+        train_fold(replace(data, votes=votes), TRAIN, VALID, SETTINGS, files_in(tmp_path / "nan"), 0, 10)
+
+
+def test_the_time_budget_expects_longer_epochs_of_larger_images() -> None:
+    budget = TimeBudget(100.0)
+    assert budget.has_another(1000)  # nothing is known yet
+    budget.took(10.0, 100)
+    assert budget.has_another(800)
+    assert not budget.has_another(850)  # 102 s with a fifth to spare
 
 
 def test_a_fold_of_other_rows_is_refused(whole, data: TrainData) -> None:

@@ -97,7 +97,6 @@ def test_the_same_tensors_give_the_same_bytes(tmp_path, small):
     [
         ("a_conv/kernel", np.nan, np.float32),
         ("a_conv/kernel", -np.inf, np.float32),
-        ("a_conv/kernel", 70_000.0, np.float16),  # the largest float16 is 65,504
         ("a_bn/moving_variance", -1e-3, np.float32),
     ],
 )
@@ -112,6 +111,14 @@ def test_65504_fits_into_float16(tmp_path, small):
     small["a_conv/kernel"][0, 0] = 65_504
     write_safetensors(tmp_path / "x.safetensors", small, np.float16)
     assert read_safetensors(tmp_path / "x.safetensors", SMALL)["a_conv/kernel"][0, 0] == 65_504
+
+
+def test_a_tensor_beyond_float16_stays_in_float32(tmp_path, small):
+    small["a_bn/moving_variance"].flat[0] = 1e6
+    write_safetensors(tmp_path / "x.safetensors", small, np.float16)
+    received = read_safetensors(tmp_path / "x.safetensors", SMALL)
+    assert received["a_bn/moving_variance"].flat[0] == 1e6
+    assert received["a_conv/kernel"].dtype == np.float16
 
 
 # --- files that are refused; `_raw` writes what is stated

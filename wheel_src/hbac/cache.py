@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,8 @@ def open_cache(records: Sequence[Record], folder: Path, settings: ImageSettings)
 
     Nothing is written, so that several processes may read at once, also from a read-only folder.
     """
-    path, state_path, key_path = _paths(folder)
-    if not key_path.exists() or key_path.read_text() != _key(records, settings):
+    path, state_path, _ = _paths(folder)
+    if not _is_of(folder, _key(records, settings)):
         return None
     state = np.load(state_path)
     return None if (state == EMPTY).any() else ImageCache(np.load(path, mmap_mode="r"), state == MADE)
@@ -52,18 +53,19 @@ def make_cache(
 ) -> ImageCache:
     """The images of records, made as far as they are not there yet.
 
-    A record of which nothing can be read keeps an empty row and is not `readable`; it is tried again next time. A cache
-    of other records or of another preprocessing is made anew.
+    A record of which nothing can be read keeps an empty row and is not `readable`; a second call tries it again. A
+    cache of other records or of another preprocessing is made anew, and one that lacks a file.
 
     Raises:
-        InputError: the folder cannot be written, or not one record can be read.
+        InputError: the folder cannot be written, the disk has no room, or not one record can be read.
     """
     path, state_path, key_path = _paths(folder)
     key = _key(records, settings)
     try:
-        if not (key_path.exists() and key_path.read_text() == key):
+        if not _is_of(folder, key):
             key_path.unlink(missing_ok=True)
             np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *SHAPE)).flush()
+            _reserve(path)
             np.save(state_path, np.zeros(len(records), np.uint8))
             write_atomically(key_path, key.encode())  # last: from here on the two others are what it says
         images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
@@ -80,6 +82,19 @@ def make_cache(
 def _paths(folder: Path) -> tuple[Path, Path, Path]:
     """Images, states, and what they are of."""
     return folder / "images.npy", folder / "images.state.npy", folder / "images.json"
+
+
+def _is_of(folder: Path, key: str) -> bool:
+    """Whether a folder holds the three files, made for this very key."""
+    paths = _paths(folder)
+    return all(path.exists() for path in paths) and paths[-1].read_text() == key
+
+
+def _reserve(path: Path) -> None:
+    """Take the room on the disk now: a memory-mapped page that finds none later ends the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
 
 
 def _key(records: Sequence[Record], settings: ImageSettings) -> str:

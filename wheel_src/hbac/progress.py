@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -93,7 +92,7 @@ def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems
         there, here = (FoldFiles.named(place, stem) for place in (found[stem], folder))
         for part in ("checkpoint", "answers", "partial", "state"):  # the state last: it says that the others are there
             if getattr(there, part).exists():
-                shutil.copyfile(getattr(there, part), getattr(here, part))
+                write_atomically(getattr(here, part), getattr(there, part).read_bytes())
     return copied
 
 
@@ -114,6 +113,19 @@ def _compare(folder: Path, run: dict[str, Any]) -> None:
 def digest_of_rows(*parts: npt.NDArray[np.int64]) -> str:
     """What tells one split of rows from another."""
     return hashlib.sha256(b"/".join(np.ascontiguousarray(part, np.int64).tobytes() for part in parts)).hexdigest()
+
+
+def check_rows(files: FoldFiles, *parts: npt.NDArray[np.int64]) -> None:
+    """Make sure that a fold learnt from and was judged by these very rows.
+
+    Raises:
+        InputError: it was trained on another split, or its state cannot be read.
+    """
+    if read_progress(files.state).rows != digest_of_rows(*parts):
+        raise InputError(
+            f"{files.state}: expected a fold of {' and '.join(str(len(part)) for part in parts)} rows of this run, "
+            "received one of other rows; were other records readable then?"
+        )
 
 
 def read_progress(state: Path) -> Progress:

@@ -77,7 +77,10 @@ def write_report(
 def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
     sets = list(figures)
     names = [name for name, value in figures[sets[0]].items() if isinstance(value, int | float)]
-    rows = [[name, *(f"{figures[s][name]:.4g}" for s in sets)] for name in names]
+    rows = [
+        [name, *(str(figures[s][name]) if name == "rows" else f"{figures[s][name]:.4g}" for s in sets)]
+        for name in names
+    ]
     return _html_table(["", *sets], rows)
 
 

@@ -22,7 +22,7 @@ from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.files import write_atomically
 from hbac.metrics import kl_divergence
-from hbac.progress import FoldFiles, Progress, digest_of_rows, read_state, write_state
+from hbac.progress import FoldFiles, Progress, check_rows, digest_of_rows, read_state, write_state
 from hbac.resnet import NetworkSettings, Tensors, build, shapes
 from hbac.weights import read_safetensors, set_weights, write_safetensors
 
@@ -59,7 +59,7 @@ class TrainSettings:
 
 
 class TimeBudget:
-    """Whether there is time for another epoch, by the longest so far of all folds.
+    """Whether there is time for another epoch, as far as those before it tell; the first is always begun.
 
     Args:
         limit_s: seconds from now; None for no limit.
@@ -67,19 +67,19 @@ class TimeBudget:
 
     def __init__(self, limit_s: float | None):
         self._end = None if limit_s is None else time.monotonic() + limit_s
-        self._longest_s = 0.0
+        self._longest_s = 0.0  # of an epoch, for each image of full height
 
     def left_s(self) -> float:
         """Seconds left, at least one; infinite without a limit."""
         return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
 
-    def has_another(self) -> bool:
-        """True if an epoch begun now would end in time, a tenth of its length to spare."""
-        return self._end is None or time.monotonic() + 1.1 * self._longest_s < self._end
+    def has_another(self, images: float) -> bool:
+        """True if an epoch of so many images of full height would end in time, a fifth of its length to spare."""
+        return self._end is None or time.monotonic() + 1.2 * self._longest_s * images < self._end
 
-    def took(self, seconds: float) -> None:
+    def took(self, seconds: float, images: float) -> None:
         """Remember how long an epoch took."""
-        self._longest_s = max(self._longest_s, seconds)
+        self._longest_s = max(self._longest_s, seconds / images)
 
 
 def train_fold(
@@ -115,12 +115,12 @@ def train_fold(
     run.start(start_weights)
     budget = budget or TimeBudget(None)
     for number, epoch in run.epochs():
-        if not budget.has_another():
+        if not budget.has_another(run.images(epoch[0])):
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
             break
         started = time.monotonic()
         log(f"fold {fold}: {run.epoch(number, *epoch)}")
-        budget.took(time.monotonic() - started)
+        budget.took(time.monotonic() - started, run.images(epoch[0]))
     if run.progress.epochs_done == run.total and not files.partial.exists():
         run.answer_partial()
     return run.progress
@@ -140,7 +140,7 @@ class _Fold:
         self.data, self.settings, self.files, self.fold = data, settings, files, fold
         enough = [train[data.counts[train] >= stage.fewest_votes] for stage in settings.stages]
         self.stage_rows = [rows if len(rows) else train for rows in enough]
-        self.valid = valid
+        self.train, self.valid = train, valid
         reliable = data.counts[valid] >= reliable_votes
         self.judged = reliable if reliable.any() else np.ones(len(valid), bool)  # which validation rows choose
         self.total = sum(stage.epochs for stage in settings.stages)
@@ -150,7 +150,8 @@ class _Fold:
         """Build the network, from the state file if there is one; of a finished fold only its progress is read."""
         tensors: Tensors = {}
         if self.files.state.exists():
-            tensors = self._read_state()
+            check_rows(self.files, self.train, self.valid)
+            self.progress, tensors = read_state(self.files.state)
         if self.progress.epochs_done == self.total:
             return
         import keras
@@ -177,6 +178,10 @@ class _Fold:
             return build(replace(network, input_shape=(None, *network.input_shape[1:])))
         finally:
             keras.config.set_dtype_policy(before)
+
+    def images(self, stage: int) -> float:
+        """Images of full height that take as long as an epoch of a stage: a third of one for each that is answered."""
+        return len(self.stage_rows[stage]) / self.settings.stages[stage].row_step + len(self.valid) / 3
 
     def epochs(self) -> Iterator[tuple[int, tuple[int, int]]]:
         """Numbers of the epochs to come, and of each its stage and its number in the stage."""
@@ -209,6 +214,11 @@ class _Fold:
         votes = self.data.votes[self.valid]
         weights = self.data.eeg_weights(self.valid[self.judged])
         kl = float(np.average(kl_divergence(votes, answers)[self.judged], weights=weights))
+        if not np.isfinite(kl):
+            raise InputError(
+                f"fold {self.fold}: expected a finite KL, received {kl} in epoch {number + 1}; a lower learning rate "
+                "or float32 may help; --resume goes on from the epoch before"
+            )
         rate = self._learning_rate(stage, (epoch + 1) * len(batches))
         loss = float(history.history["loss"][-1])
         self.progress.history.append({"epoch": number, "stage": stage, "learning_rate": rate, "loss": loss, "kl": kl})
@@ -231,7 +241,12 @@ class _Fold:
         self.model.compile(optimizer, keras.losses.KLDivergence())
         optimizer = self.model.optimizer  # with a scaled loss in mixed precision
         optimizer.build(self.model.trainable_variables)
-        if self._optimizer_state and len(self._optimizer_state) == len(optimizer.variables):
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        for average, variable in zip(inner._model_variables_moving_average, self.model.trainable_variables):
+            average.assign(variable)  # Keras starts at 0, which a first step that is skipped would leave as it is
+        if self._optimizer_state:
+            if len(self._optimizer_state) != len(optimizer.variables):
+                raise InputError(f"{self.files.state}: expected a state of this precision, received one of another")
             for variable, value in zip(optimizer.variables, self._optimizer_state):
                 variable.assign(value)
         self._optimizer_state = []
@@ -274,6 +289,9 @@ class _Fold:
         size = self.settings.batch_size
         train = np.concatenate(self.stage_rows)
         norms = [layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        for layer in norms:
+            layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))  # what is not finite would stay so
+            layer.moving_variance.assign(np.ones(layer.moving_variance.shape))
         for i in range(min(BN_BATCHES, max(1, len(train) // size))):
             for layer in norms:
                 layer.momentum = i / (i + 1)  # the plain mean over the batches
@@ -291,16 +309,6 @@ class _Fold:
             optimizer = self.model.optimizer.variables
             tensors |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(optimizer)}
         write_state(self.files.state, self.progress, tensors)
-
-    def _read_state(self) -> Tensors:
-        earlier, tensors = read_state(self.files.state)
-        if earlier.rows != self.progress.rows:
-            raise InputError(
-                f"{self.files.state}: expected a fold of {len(self.stage_rows[0])} and {len(self.valid)} rows of this "
-                "run, received one of other rows; were other records readable then?"
-            )
-        self.progress = earlier
-        return tensors
 
     def _load_state(self, tensors: Tensors) -> None:
         set_weights(self.model, {name[6:]: value for name, value in tensors.items() if name.startswith("model/")})

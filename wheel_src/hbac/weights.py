@@ -51,15 +51,20 @@ def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Ten
 def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: type = np.float32) -> None:
     """Write tensors as one safetensors file, float32 or float16, names in sorted order.
 
+    A tensor that leaves float16's range is written as float32.
+
     Raises:
-        WeightsError: a value is not finite, or does not stay so in float16.
+        WeightsError: a value is not finite.
         InputError: the file cannot be written.
     """
     from safetensors.numpy import save
 
+    check_finite(path, tensors)
     with np.errstate(over="ignore"):
         stored: Tensors = {name: np.ascontiguousarray(tensors[name], dtype) for name in sorted(tensors)}
-    check_finite(path, stored)
+    for name, tensor in stored.items():
+        if not np.isfinite(tensor).all():
+            stored[name] = np.ascontiguousarray(tensors[name], np.float32)
     write_atomically(path, save(stored))
 
 
