@@ -408,6 +408,7 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
         {
             "data": options.data.name,
             **{name: getattr(options, name) for name in stated},
+            "start": options.start.name if options.start else "ImageNet" if options.imagenet else "",
             "out_of_fold": {
                 name: {key: round(value, 4) for key, value in of_rows.items() if not isinstance(value, list)}
                 for name, of_rows in out_of_fold.items()
