@@ -5,7 +5,6 @@ checked arrays. `Loader` keeps a bounded number of images ahead of the network.
 """
 
 import contextlib
-import os
 import queue
 import signal
 import threading
@@ -20,13 +19,13 @@ import numpy.typing as npt
 
 from hbac.errors import HbacError, RecordError
 from hbac.image import ImageSettings, make_image
+from hbac.processes import one_thread_each
 from hbac.records import Record, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
 from hbac.spectrogram import rebuild_window
 
 RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}  # the same bits everywhere
 
 OK, INCOMPLETE, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
     "ok",
@@ -219,7 +218,7 @@ class _Worker:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
-        with _environment(ONE_THREAD):
+        with one_thread_each():
             self._process.start()
         theirs.close()  # so that the end of the process ends the pipe
         self.job, self.ready = None, False
@@ -262,18 +261,3 @@ def _limit_memory(extra_bytes: int) -> None:
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     wanted = now + extra_bytes
     resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-
-
-@contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Set environment variables for the processes started inside."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
