@@ -115,13 +115,18 @@ def main() -> None:
     chosen = choose_windows(table)
     records, table = [records[i] for i in chosen], table.iloc[chosen].reset_index(drop=True)
     counts = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float32)  # (rows, 6)
+    if table["patient_id"].isna().any():
+        nameless = table["eeg_id"][table["patient_id"].isna()].iloc[0]
+        raise InputError(
+            f"{options.data / hms.TRAIN_TABLE}: expected a patient_id in each row, EEG {nameless} has none"
+        )
     patients = table["patient_id"].to_numpy(np.int64)
     offsets = [(record.eeg_id, record.eeg_offset_s, record.spectrogram_offset_s) for record in records]
     run = {
         **{name: value for name, value in vars(settings).items() if name != "precision"},
         "fold count": options.fold_count,
         "rows": (offsets, patients.tolist(), counts.tolist()),
-        "start": sha256_of(options.start) if options.start else "ImageNet" if options.imagenet else "",
+        "start": sha256_of(start) if (start := options.start or options.imagenet) else "",
     }
     claim_folder(options.output, run, options.resume)
     names = [f"{options.name}{fold}" for fold in range(options.fold_count)]
@@ -217,6 +222,8 @@ def parse_options() -> argparse.Namespace:
     for name in ("epochs", "learning_rates", "row_steps"):
         if len(getattr(options, name)) != 2 or min(getattr(options, name)) < 0:
             parser.error(f"--{name.replace('_', '-')}: expected two numbers, received {getattr(options, name)}")
+    if options.start and options.imagenet:
+        parser.error("--start, --imagenet: expected one of them, received both")
     if not sum(options.epochs) or not all(options.row_steps):
         parser.error(f"expected an epoch and row steps from 1, received {options.epochs} and {options.row_steps}")
     if options.folds is not None and not set(options.folds) <= set(range(options.fold_count)):
@@ -295,7 +302,8 @@ def weights_to_start_from(options) -> dict | None:
 def finish(options, data: TrainData, table, splits: list) -> None:
     """Temperature, class prior, figures and pictures of the folds that are there, from answers for unseen patients."""
     validation_rows = [valid for _, valid in splits]
-    there = [fold for fold in range(options.fold_count) if files_of(options, fold).answers.exists()]
+    files = [files_of(options, fold) for fold in range(options.fold_count)]
+    there = [fold for fold, of_fold in enumerate(files) if of_fold.answers.exists() and of_fold.state.exists()]
     if not there:
         raise InputError("expected one trained fold or more, there was no time for an epoch")
     for fold in there:
@@ -304,7 +312,7 @@ def finish(options, data: TrainData, table, splits: list) -> None:
     rows = np.concatenate([validation_rows[fold] for fold in there])
     answers = np.concatenate([np.load(files_of(options, fold).answers) for fold in there]).astype(np.float64)
     judged = data.counts[rows] >= RELIABLE_VOTES
-    headline = f"{RELIABLE_VOTES} votes or more" if judged.any() else "rows, none with many votes,"
+    headline = f"{RELIABLE_VOTES} votes or more" if judged.any() else "all rows"
     judged = judged if judged.any() else np.ones_like(judged)
     votes, weights = data.votes[rows], np.zeros(len(rows))
     weights[judged] = data.eeg_weights(rows[judged])  # each EEG weighs one, as where the epochs are chosen
@@ -408,7 +416,7 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
         {
             "data": options.data.name,
             **{name: getattr(options, name) for name in stated},
-            "start": options.start.name if options.start else "ImageNet" if options.imagenet else "",
+            "start": start.name if (start := options.start or options.imagenet) else "",
             "out_of_fold": {
                 name: {key: round(value, 4) for key, value in of_rows.items() if not isinstance(value, list)}
                 for name, of_rows in out_of_fold.items()

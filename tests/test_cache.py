@@ -62,10 +62,16 @@ def test_a_whole_cache_opens_without_making_anything(records: list[Record], tmp_
 
 
 @pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.json"])
-def test_a_cache_that_lost_a_file_is_made_again(records: list[Record], tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("left", [None, 0, 100, -1])
+def test_a_cache_that_lost_a_file_or_a_part_of_one_is_made_again(
+    records: list[Record], tmp_path: Path, name: str, left: int | None
+) -> None:
     folder = tmp_path / "cache"
     images = np.array(make(records[:2], folder).images)
+    whole = (folder / name).read_bytes()
     (folder / name).unlink()
+    if left is not None:
+        (folder / name).write_bytes(whole[:left])
     assert open_cache(records[:2], folder, SETTINGS) is None
     np.testing.assert_array_equal(make(records[:2], folder).images, images)
 

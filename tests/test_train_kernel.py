@@ -178,9 +178,11 @@ def test_killed_three_times_and_resumed_it_is_the_same_run(whole: Run, simulated
         while any(Path(f"/proc/{pid}/stat").exists() for pid in parts) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not any(Path(f"/proc/{pid}/stat").exists() for pid in parts)
+    kept = sum(read_progress(state).epochs_done for state in output.glob("*.state"))
     done = subprocess.run([*map(str, command)], env=ENVIRONMENT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert_same_course(output, whole.output)
+    assert done.stdout.count("epoch") == 4 - kept  # what the killed runs had finished is not done again
     assert (output / "images.npy").read_bytes() == (whole.output / "images.npy").read_bytes()
     assert [fold.file for fold in read_manifest(output / "weights_manifest.json").folds] == [
         "fold0.safetensors", "fold1.safetensors",

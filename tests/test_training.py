@@ -90,7 +90,9 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(epochs: int, whole, dat
 
     with pytest.raises(Killed):
         train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=die)
-    resumed = train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10)
+    went_on: list[str] = []
+    resumed = train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=went_on.append)
+    assert len(went_on) == 4 - epochs  # what was done is not done again
     for received, expected in zip(resumed.history, whole[1].history, strict=True):
         assert received == pytest.approx(expected, rel=1e-3)
     np.testing.assert_allclose(np.load(files.answers), np.load(whole[0].answers), atol=1e-3)

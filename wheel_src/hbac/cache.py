@@ -42,7 +42,7 @@ def open_cache(records: Sequence[Record], folder: Path, settings: ImageSettings)
     Nothing is written, so that several processes may read at once, also from a read-only folder.
     """
     path, state_path, _ = _paths(folder)
-    if not _is_of(folder, _key(records, settings)):
+    if not _is_of(folder, _key(records, settings), len(records)):
         return None
     state = np.load(state_path)
     return None if (state == EMPTY).any() else ImageCache(np.load(path, mmap_mode="r"), state == MADE)
@@ -54,7 +54,7 @@ def make_cache(
     """The images of records, made as far as they are not there yet.
 
     A record of which nothing can be read keeps an empty row and is not `readable`; a second call tries it again. A
-    cache of other records or of another preprocessing is made anew, and one that lacks a file.
+    cache of other records or of another preprocessing is made anew, and one that lacks a file or a part of one.
 
     Raises:
         InputError: the folder cannot be written, the disk has no room, or not one record can be read.
@@ -62,7 +62,7 @@ def make_cache(
     path, state_path, key_path = _paths(folder)
     key = _key(records, settings)
     try:
-        if not _is_of(folder, key):
+        if not _is_of(folder, key, len(records)):
             key_path.unlink(missing_ok=True)
             np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *SHAPE)).flush()
             _reserve(path)
@@ -84,10 +84,14 @@ def _paths(folder: Path) -> tuple[Path, Path, Path]:
     return folder / "images.npy", folder / "images.state.npy", folder / "images.json"
 
 
-def _is_of(folder: Path, key: str) -> bool:
-    """Whether a folder holds the three files, made for this very key."""
-    paths = _paths(folder)
-    return all(path.exists() for path in paths) and paths[-1].read_text() == key
+def _is_of(folder: Path, key: str, rows: int) -> bool:
+    """Whether a folder holds the three files, whole and made for this very key."""
+    path, state_path, key_path = _paths(folder)
+    try:
+        shapes = [np.load(array, mmap_mode="r").shape for array in (path, state_path)]
+    except (OSError, ValueError, EOFError):  # not there, or cut short
+        return False
+    return shapes == [(rows, *SHAPE), (rows,)] and key_path.exists() and key_path.read_text() == key
 
 
 def _reserve(path: Path) -> None:

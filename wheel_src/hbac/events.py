@@ -175,7 +175,7 @@ def wave_table(sharpness: float, rng: np.random.Generator) -> Array:
 
 
 @dataclass(frozen=True)
-class Course:
+class Evolution:
     """How a kind of seizure goes: frequency (Hz) and amplitude at shares of its length, and its sharpness 0 to 1."""
 
     at: tuple[float, ...]
@@ -187,13 +187,13 @@ class Course:
 
 LONGEST_S: Final = 150  # of a seizure that runs its course once; what lasts longer waxes and wanes
 SEIZURES: Final = {
-    "low-voltage fast": Course((0, 0.15, 0.5, 1), (12, 8, 4.5, 2.2), (0.15, 0.4, 1, 0.9), (0.0, 0.8), 0.15),
-    "theta to delta": Course((0, 0.3, 0.7, 1), (6.5, 5, 3, 1.9), (0.35, 0.8, 1, 1), (0.2, 0.7), 0.2),
-    "up and down": Course((0, 0.25, 0.5, 0.8, 1), (1.8, 3, 5.5, 3.5, 1.7), (0.4, 0.7, 1, 1, 0.8), (0.5, 0.6), 0.15),
-    "spike and wave": Course((0, 0.2, 1), (3.3, 3.0, 2.3), (0.8, 1, 1), (1.0, 1.0), 0.15),
-    "rhythmic alpha": Course((0, 0.5, 1), (7.5, 9, 5.5), (0.35, 0.8, 1), (0.2, 0.5), 0.1),
-    "fast discharges": Course((0, 0.3, 0.6, 1), (1.6, 2.6, 3.4, 2.0), (0.7, 1, 1, 0.8), (1.0, 0.9), 0.15),
-    "rhythmic delta": Course((0, 0.4, 1), (2.1, 2.9, 1.6), (0.6, 1, 0.9), (0.2, 0.5), 0.1),
+    "low-voltage fast": Evolution((0, 0.15, 0.5, 1), (12, 8, 4.5, 2.2), (0.15, 0.4, 1, 0.9), (0.0, 0.8), 0.15),
+    "theta to delta": Evolution((0, 0.3, 0.7, 1), (6.5, 5, 3, 1.9), (0.35, 0.8, 1, 1), (0.2, 0.7), 0.2),
+    "up and down": Evolution((0, 0.25, 0.5, 0.8, 1), (1.8, 3, 5.5, 3.5, 1.7), (0.4, 0.7, 1, 1, 0.8), (0.5, 0.6), 0.15),
+    "spike and wave": Evolution((0, 0.2, 1), (3.3, 3.0, 2.3), (0.8, 1, 1), (1.0, 1.0), 0.15),
+    "rhythmic alpha": Evolution((0, 0.5, 1), (7.5, 9, 5.5), (0.35, 0.8, 1), (0.2, 0.5), 0.1),
+    "fast discharges": Evolution((0, 0.3, 0.6, 1), (1.6, 2.6, 3.4, 2.0), (0.7, 1, 1, 0.8), (1.0, 0.9), 0.15),
+    "rhythmic delta": Evolution((0, 0.4, 1), (2.1, 2.9, 1.6), (0.6, 1, 0.9), (0.2, 0.5), 0.1),
 }
 
 

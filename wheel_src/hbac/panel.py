@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.competition import CLASSES
+from hbac.patient import one_of
 
 Votes = tuple[int, ...]  # six counts
 Weights = tuple[float, ...]  # how much of each class a stretch of EEG holds: six shares, sum 1
@@ -114,8 +115,3 @@ def draw_votes(weights: Weights, panel: str, raters: Mapping[str, Raters], rng: 
         more = rng.random() < SECOND_OPINION[len(set(names[:3])) == 1]
         names = names[: 3 + (int(rng.choice(len(SECOND_SIZES), p=SECOND_SIZES)) + 1 if more else 0)]
     return tuple(names.count(number) for number in range(len(CLASSES)))
-
-
-def one_of(shares: Mapping[str, float], rng: np.random.Generator) -> str:
-    """A key of `shares`, whose values sum to 1, with that probability."""
-    return str(rng.choice(list(shares), p=list(shares.values())))

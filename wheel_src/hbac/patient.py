@@ -3,6 +3,7 @@
 Names and ranges follow the ACNS critical care EEG terminology (2021), https://doi.org/10.1097/WNP.0000000000000806.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,15 +89,15 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         beta=float(rng.gamma(0.6, 0.5)),
         mu=float(rng.exponential(0.15)),
         breach=float(rng.uniform(0.5, 1.5) * (rng.random() < 0.08)),
-        vigilance=_one_of(VIGILANCE, rng),
+        vigilance=one_of(VIGILANCE, rng),
         periodic_hz=float(np.clip(rng.lognormal(0.1, 0.35), 0.5, 2.2)),
         rhythmic_hz=float(np.clip(rng.lognormal(0.55, 0.25), 1.0, 3.3)),
         strength=float(np.clip(rng.lognormal(0.0, 0.25), 0.75, 1.6)),
         extent_rad=float(rng.uniform(0.35, 0.8)),
         other_side=float(rng.uniform(0.05, 0.3)),
-        predominance=_one_of({"front": 0.5, "even": 0.25, "middle": 0.15, "back": 0.1}, rng),
+        predominance=one_of({"front": 0.5, "even": 0.25, "middle": 0.15, "back": 0.1}, rng),
         lag_s=float(rng.choice((rng.uniform(0.0, 0.03), rng.uniform(0.03, 0.13)))),
-        morphology=_one_of(MORPHOLOGY, rng),
+        morphology=one_of(MORPHOLOGY, rng),
         width_s=float(rng.uniform(0.018, 0.045)),
         sporadic=float(rng.exponential(2.0) * (rng.random() < 0.25)),
         muscle=float(rng.exponential(1.2)),
@@ -105,5 +106,6 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     )
 
 
-def _one_of(shares: dict[str, float], rng: np.random.Generator) -> str:
+def one_of(shares: Mapping[str, float], rng: np.random.Generator) -> str:
+    """A key of `shares`, whose values sum to 1, with that probability."""
     return str(rng.choice(list(shares), p=list(shares.values())))

@@ -23,8 +23,8 @@ from hbac.panel import (
     draw_raters,
     draw_votes,
     draw_weights,
-    one_of,
 )
+from hbac.patient import one_of
 from hbac.patterns import Episode, Patient, draw_patient
 from hbac.story import Stretch, tell
 

@@ -12,7 +12,8 @@ from typing import Final
 import numpy as np
 
 from hbac.competition import CLASSES
-from hbac.panel import CONFUSIONS, Weights, draw_weights, one_of
+from hbac.panel import CONFUSIONS, Weights, draw_weights
+from hbac.patient import one_of
 from hbac.patterns import Episode
 
 CLEAR_S: Final = 20.0  # nothing new begins nearer to a labelled stretch than this

@@ -41,7 +41,7 @@ class Stage:
     epochs: int
     learning_rate: float
     fewest_votes: int  # rows with fewer are left out, unless that leaves none
-    row_step: int = 1  # 2: every second row of the images, in half the time
+    row_step: int = 1  # 2: every second row of the images, in less time
 
 
 @dataclass(frozen=True)
