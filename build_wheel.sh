@@ -6,6 +6,7 @@
 #     dist/kaggle/hbac-wheel     kaggle datasets create -p ...    our wheel, and safetensors' beside it
 #     dist/kaggle/hbac-weights   kaggle datasets create -p ...    the manifest and its folds, from FOLDER (default: here)
 #     dist/kaggle/hbac-infer     kaggle kernels push -p ...       the submission kernel
+#     dist/kaggle/hbac-infer-notebook  likewise                   the same as a notebook, with a table and figures
 #     dist/kaggle/hbac-train     kaggle kernels push -p ...       the training kernel
 set -euo pipefail
 
@@ -13,7 +14,6 @@ weights=$(realpath "${1:-$(dirname "${BASH_SOURCE[0]}")}")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 python=${PYTHON:-python3}
-owner=${KAGGLE_OWNER:-OWNER}
 kaggle=dist/kaggle
 safetensors="safetensors==0.5.3"
 
@@ -27,7 +27,7 @@ case $weights/ in "$PWD"/dist/*)
   ;;
 esac
 rm -rf dist
-mkdir -p "$kaggle"/hbac-{wheel,weights,infer,train}
+mkdir -p "$kaggle"/hbac-{wheel,weights}
 
 export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01: the time that every file in the archive states
 "$python" -m pip wheel --quiet --no-deps --no-cache-dir --disable-pip-version-check --wheel-dir dist ./wheel_src
@@ -47,12 +47,6 @@ for fold in json.loads((source / "weights_manifest.json").read_text())["folds"]:
     shutil.copy(stated if stated.exists() else source / stated.name, target)
 PYTHON
 
-place() { sed "s/OWNER/$owner/g" "kernel/$1" >"$kaggle/$2"; }
-place wheel.dataset-metadata.json hbac-wheel/dataset-metadata.json
-place weights.dataset-metadata.json hbac-weights/dataset-metadata.json
-for kernel in infer train; do
-  cp "kernel/$kernel.py" "$kaggle/hbac-$kernel/"
-  place "$kernel.kernel-metadata.json" "hbac-$kernel/kernel-metadata.json"
-done
+"$python" kernel/kaggle_folders.py "$kaggle" ${KAGGLE_OWNER:+"$KAGGLE_OWNER"}
 
 (cd dist && sha256sum hbac-*.whl)
