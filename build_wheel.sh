@@ -7,7 +7,7 @@
 #     dist/kaggle/hbac-weights   kaggle datasets create -p ...    the manifest and its folds, from FOLDER (default: here)
 #     dist/kaggle/hbac-infer     kaggle kernels push -p ...       the submission kernel
 #     dist/kaggle/hbac-infer-notebook  likewise                   the same as a notebook, with a table and figures
-#     dist/kaggle/hbac-train     kaggle kernels push -p ...       the training kernel
+#     dist/kaggle/hbac-train     kaggle kernels push -p ...       the training kernel, and hbac-train-notebook
 set -euo pipefail
 
 weights=$(realpath "${1:-$(dirname "${BASH_SOURCE[0]}")}")
@@ -31,17 +31,22 @@ mkdir -p "$kaggle"/hbac-{wheel,weights}
 
 export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01: the time that every file in the archive states
 "$python" -m pip wheel --quiet --no-deps --no-cache-dir --disable-pip-version-check --wheel-dir dist ./wheel_src
-cp dist/hbac-*.whl kernel/infer.py "$kaggle/hbac-wheel/" # infer.py: for notebooks that run it from the data set
+cp dist/hbac-*.whl "$kaggle/hbac-wheel/"
 "$python" -m pip download --quiet --no-deps --disable-pip-version-check --only-binary=:all: --implementation cp --abi abi3 \
   --python-version 3.10 --platform manylinux_2_17_x86_64 --dest "$kaggle/hbac-wheel" "$safetensors" ||
   echo "build_wheel.sh: $safetensors could not be downloaded; Kaggle's images hold one of their own" >&2
 
 cp "$weights/weights_manifest.json" "$kaggle/hbac-weights/"
 "$python" - "$weights" "$kaggle/hbac-weights" <<'PYTHON' # flat: the kaggle command leaves folders out
-import json, pathlib, shutil, sys
+import json, pathlib, re, shutil, sys
 source, target = map(pathlib.Path, sys.argv[1:])
 for fold in json.loads((source / "weights_manifest.json").read_text())["folds"]:
     stated = source / fold["file"]
+    if stated.suffix == ".keras":
+        sys.exit(f"build_wheel.sh: expected folds that an upload leaves as they are, received {stated.name}, which Kaggle "
+                 "may unpack: hbac weights import it to .safetensors, then hbac weights manifest")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", stated.name):
+        sys.exit(f"build_wheel.sh: expected names of A-Z a-z 0-9 . _ -, as an upload changes others, received {stated.name}")
     if (target / stated.name).exists():
         sys.exit(f"build_wheel.sh: expected folds with names of their own, received {stated.name} twice")
     shutil.copy(stated if stated.exists() else source / stated.name, target)

@@ -12,10 +12,48 @@ import importlib
 import importlib.util
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import NoReturn
 
 # Settings
+TIME_BUDGET = "8h30m"  # the competition's limit is 9 h; used on Kaggle unless --time-budget says otherwise
+
+
+def main(arguments: list[str]) -> int:
+    make_importable("hbac")
+    make_importable("safetensors")
+    given = {argument.split("=")[0] for argument in arguments}
+    if roots() and "--test-dir" not in given:
+        arguments = ["--test-dir", str(find_competition()), *arguments]
+    if roots() and "--time-budget" not in given:
+        arguments = ["--time-budget", TIME_BUDGET, *arguments]
+    if "--manifest" not in given:
+        arguments = ["--manifest", str(find_manifest()), *arguments]
+
+    from hbac.cli import main as hbac
+
+    return hbac(["predict", *arguments])
+
+
+def find_competition() -> Path:
+    """The folder with test.csv and test_eegs/."""
+    return the_one(
+        "the competition's data (a folder with test.csv and test_eegs/)",
+        [root for root in roots() if (root / "test.csv").is_file() and (root / "test_eegs").is_dir()],
+    )
+
+
+def find_manifest() -> Path:
+    """The attached manifest or, away from Kaggle, the checkout's."""
+    if not roots():
+        return CHECKOUT / "weights_manifest.json"
+    manifests = [root / "weights_manifest.json" for root in roots()]
+    return the_one("a data set with weights_manifest.json", [path for path in manifests if path.is_file()])
+
+
+# What is attached. From here to the end mark infer.py and train.py have the same lines: Kaggle runs a kernel as one file.
 INPUT = Path("/kaggle/input")
 LAYOUTS = (  # where Kaggle mounts what is attached, below INPUT; nothing deeper is ever searched
     "*",
@@ -24,54 +62,21 @@ LAYOUTS = (  # where Kaggle mounts what is attached, below INPUT; nothing deeper
     "notebooks/*/*",
     "models/*/*/*/*/*",
 )
-TIME_BUDGET = "8h30m"  # the competition's limit is 9 h; used on Kaggle unless --time-budget says otherwise
 CHECKOUT = Path(__file__).resolve().parent.parent if "__file__" in globals() else Path.cwd()
 
 
-def main(arguments: list[str]) -> int:
-    attached = roots()
-    make_importable("hbac", attached)
-    make_importable("safetensors", attached)
-    given = {argument.split("=")[0] for argument in arguments}
-    if attached and "--test-dir" not in given:
-        arguments = ["--test-dir", str(find_competition(attached)), *arguments]
-    if attached and "--time-budget" not in given:
-        arguments = ["--time-budget", TIME_BUDGET, *arguments]
-    if "--manifest" not in given:
-        arguments = ["--manifest", str(find_manifest(attached)), *arguments]
-
-    from hbac.cli import main as hbac
-
-    return hbac(["predict", *arguments])
-
-
 def roots() -> list[Path]:
-    """Folders of what is attached; none away from Kaggle."""
-    return [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
+    """Folders of what is attached, each once though a link may lead to it as well; none away from Kaggle."""
+    found = [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
+    return list({folder.resolve(): folder for folder in reversed(found)}.values())[::-1]
 
 
-def find_competition(roots: list[Path]) -> Path:
-    """The folder with test.csv and test_eegs/."""
-    return the_one(
-        "the competition's data (a folder with test.csv and test_eegs/)",
-        [root for root in roots if (root / "test.csv").is_file() and (root / "test_eegs").is_dir()],
-    )
-
-
-def find_manifest(roots: list[Path]) -> Path:
-    """The attached manifest or, away from Kaggle, the checkout's."""
-    if not roots:
-        return CHECKOUT / "weights_manifest.json"
-    manifests = [root / "weights_manifest.json" for root in roots]
-    return the_one("a data set with weights_manifest.json", [path for path in manifests if path.is_file()])
-
-
-def make_importable(package: str, roots: list[Path]) -> None:
-    """Install the attached wheel of `package`; without one use what is installed, or the checkout around this file.
+def make_importable(package: str) -> None:
+    """Install the attached wheel of a package; without one take what is installed, or the checkout around this file.
 
     An attached hbac comes before an installed one; of safetensors the installed one serves as well.
     """
-    wheels = [wheel for root in roots for wheel in wheels_in(root, package)]
+    wheels = [wheel for root in roots() for wheel in wheels_in(root, package)]
     installed = importlib.util.find_spec(package) is not None
     if wheels and (package == "hbac" or not installed):
         install(the_one(f"the wheel of {package}", wheels))
@@ -81,21 +86,25 @@ def make_importable(package: str, roots: list[Path]) -> None:
         stop(f"expected the package {package} installed, or a data set with its wheel attached, received neither")
 
 
-def install(wheel: Path) -> None:
-    """Install a wheel with no index and no dependencies, or put it on the path where pip cannot take it."""
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
-    if wheel.is_dir() or subprocess.run([*pip, str(wheel)], capture_output=True).returncode != 0:
-        # Unpacked by the upload, or renamed so that pip refuses it: pure Python is imported all the same.
-        sys.path.insert(0, str(wheel))
-    importlib.invalidate_caches()
-
-
 def wheels_in(root: Path, package: str) -> list[Path]:
-    """Wheels of a package in a data set: files, folders they were unpacked to, or the data set itself."""
-    unpacked = [
-        folder for folder in (root, *sorted(root.glob(f"{package}-*"))) if (folder / package / "__init__.py").is_file()
-    ]
-    return unpacked or [file for file in sorted(root.glob(f"{package}-*.whl")) if file.is_file()]
+    """Wheels of a package in a data set by what they hold: archives, folders they were unpacked to, or the data set."""
+    marker = f"{package}/__init__.py"
+    near = (root, *sorted(root.glob(f"{package}*")))
+    unpacked = [folder for folder in near if (folder / marker).is_file()]
+    archives = [file for file in near if file.is_file() and zipfile.is_zipfile(file)]
+    return unpacked or [file for file in archives if marker in zipfile.ZipFile(file).namelist()]
+
+
+def install(wheel: Path) -> None:
+    """Install a wheel with no index and no dependencies, or import it as it is where pip cannot take it."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+    if wheel.is_dir():  # unpacked by the upload
+        sys.path.insert(0, str(wheel))
+    elif subprocess.run([*pip, str(wheel)], capture_output=True).returncode != 0:  # renamed by the upload
+        unpacked = tempfile.mkdtemp(prefix=wheel.stem)
+        zipfile.ZipFile(wheel).extractall(unpacked)
+        sys.path.insert(0, unpacked)
+    importlib.invalidate_caches()
 
 
 def the_one(what: str, found: list[Path]) -> Path:
@@ -107,8 +116,11 @@ def the_one(what: str, found: list[Path]) -> Path:
 
 def stop(why: str) -> NoReturn:
     """One clear line and exit code 2, as for every other error."""
-    print(f"infer.py: error: {why}", file=sys.stderr)
+    print(f"hbac: error: {why}", file=sys.stderr)
     raise SystemExit(2)
+
+
+# End of the lines that both kernels have.
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
     python kernel/kaggle_folders.py FOLDER [OWNER]
 
-Owner, slugs, titles and accelerators stand in kaggle.json beside this file and nowhere else. The notebook is made here
+Owner, slugs, titles and accelerators stand in kaggle.json beside this file and nowhere else. Notebooks are made here
 and never edited by hand.
 """
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,33 +15,33 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
-NOTEBOOK = (
-    (
-        "markdown",
-        """# Six probabilities a record, with the internet off
-Made by `build_wheel.sh`; the same run as `infer.py`, which lies beside the wheel in the attached data set. Attach the
-competition, the wheel's data set and the weights' data set, switch the internet off, run all, submit.""",
-    ),
-    (
-        "code",
-        """import subprocess
-import sys
-from pathlib import Path
+PLACEHOLDER = "OWNER"
+ACCELERATORS = (
+    "NvidiaTeslaT4",
+    "NvidiaTeslaP100",
+    "NvidiaL4",
+)  # github.com/Kaggle/kaggle-cli/blob/main/docs/kernels.md
+KERNEL_KEYS = {
+    *("id", "title", "code_file", "language", "kernel_type"),
+    *("is_private", "enable_gpu", "enable_tpu", "enable_internet"),
+    *("dataset_sources", "competition_sources", "kernel_sources", "model_sources"),
+}
 
-kernels = [path for layout in ("*", "datasets/*/*") for path in Path("/kaggle/input").glob(f"{layout}/infer.py")]
-if len(kernels) != 1:
-    raise SystemExit(f"expected one attached data set with infer.py, the wheel's, received {kernels}")
+RUN = """# Written here and run as it is: the same kernel as the script form, in a process of its own.
+import subprocess
+import sys
+
+ARGUMENTS = []  # for example ["--flip-tta"]; none are needed
 with subprocess.Popen(
-    [sys.executable, str(kernels[0])], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    [sys.executable, "{script}", *ARGUMENTS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
 ) as run:
     for line in run.stdout:
         print(line, end="")
 if run.returncode:
-    raise RuntimeError("no submission was written; the lines above say why")""",
-    ),
-    (
-        "code",
-        """import json
+    raise RuntimeError("{what} was written; the lines above say why")"""
+
+SHOW_SUBMISSION = """import json
+from pathlib import Path
 
 import pandas as pd
 
@@ -49,11 +50,9 @@ report = json.loads(Path("submission_report.json").read_text())
 print(len(submission), "rows:", report["status"])
 for row in report["rows_not_answered_whole"][:20]:
     print(row)
-submission.head(20)""",
-    ),
-    (
-        "code",
-        """import matplotlib.pyplot as plt
+submission.head(20)"""
+
+PLOT_SUBMISSION = """import matplotlib.pyplot as plt
 
 probabilities = submission.set_index("eeg_id")
 probabilities.columns = [name.removesuffix("_vote") for name in probabilities.columns]
@@ -64,9 +63,28 @@ right.imshow(shown, aspect="auto", cmap="Blues", vmin=0, vmax=1)
 right.set_yticks(range(len(shown)), shown.index)
 right.set(title=f"first {shown.shape[1]} records", xlabel="record")
 figure.tight_layout()
-plt.show()""",
+plt.show()"""
+
+SHOW_REPORT = """from pathlib import Path
+
+from IPython.display import HTML
+
+HTML(Path("report.html").read_text())"""
+
+NOTEBOOKS = {  # by script: what the first cell says, what a failed run has not written, the cells after the run
+    "infer.py": (
+        "# Six probabilities a record, with the internet off\n"
+        "Attach the competition, the wheel's data set and the weights' data set, switch the internet off, run all, submit.",
+        "no submission",
+        (SHOW_SUBMISSION, PLOT_SUBMISSION),
     ),
-)
+    "train.py": (
+        "# ResNet50 folds, from train.csv to a manifest\n"
+        "Attach the competition and the wheel's data set. The output is what `build_wheel.sh` takes for the weights' data set.",
+        "no manifest",
+        (SHOW_REPORT,),
+    ),
+}
 
 
 def main(target: Path, owner: str | None) -> None:
@@ -76,14 +94,19 @@ def main(target: Path, owner: str | None) -> None:
         folder = target / dataset["slug"]
         folder.mkdir(parents=True, exist_ok=True)
         write(folder / "dataset-metadata.json", dataset_metadata(stated, name, owner))
+        check_dataset(folder)
     for name, kernel in stated["kernels"].items():
         folder = target / kernel["slug"]
         folder.mkdir(parents=True, exist_ok=True)
+        script = HERE / Path(kernel["file"]).with_suffix(".py")
         if kernel["file"].endswith(".ipynb"):
-            write(folder / kernel["file"], notebook())
+            write(folder / kernel["file"], notebook(script))
         else:
-            shutil.copy(HERE / kernel["file"], folder)
+            shutil.copy(script, folder)
         write(folder / "kernel-metadata.json", kernel_metadata(stated, name, owner))
+        check_kernel(folder)
+    if owner == PLACEHOLDER:
+        print(f"dist/kaggle names the owner {PLACEHOLDER}: set KAGGLE_OWNER to your name on Kaggle before an upload")
 
 
 def dataset_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str, Any]:
@@ -94,7 +117,6 @@ def dataset_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str,
 def kernel_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str, Any]:
     """`enable_internet` is always stated: left out it is true, and the submission is refused."""
     kernel = stated["kernels"][name]
-    accelerator = kernel.get("accelerator")
     return {
         "id": f"{owner}/{kernel['slug']}",
         "title": kernel["title"],
@@ -102,10 +124,10 @@ def kernel_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str, 
         "language": "python",
         "kernel_type": "notebook" if kernel["file"].endswith(".ipynb") else "script",
         "is_private": True,
-        "enable_gpu": accelerator is not None,
+        "enable_gpu": bool(kernel["accelerator"]),
         "enable_tpu": False,
         "enable_internet": False,
-        **({"machine_shape": accelerator} if accelerator else {}),
+        **({"machine_shape": kernel["accelerator"]} if kernel["accelerator"] else {}),
         "dataset_sources": [f"{owner}/{stated['datasets'][source]['slug']}" for source in kernel["datasets"]],
         "competition_sources": [stated["competition"]],
         "kernel_sources": [],
@@ -113,13 +135,65 @@ def kernel_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str, 
     }
 
 
-def notebook() -> dict[str, Any]:
-    cells: list[dict[str, Any]] = []
-    for number, (kind, text) in enumerate(NOTEBOOK):
-        cell: dict[str, Any] = {"id": f"cell-{number}", "cell_type": kind, "metadata": {}, "source": text}
-        cells.append(cell | ({"execution_count": None, "outputs": []} if kind == "code" else {}))
+def notebook(script: Path) -> dict[str, Any]:
+    """The notebook form of a kernel: writes the script to /tmp, runs it there, shows what it made."""
+    title, what, shown = NOTEBOOKS[script.name]
+    place = f"/tmp/hbac_{script.name}"
+    sources = (f"%%writefile {place}\n{script.read_text()}", RUN.format(script=place, what=what), *shown)
+    cells: list[dict[str, Any]] = [{"id": "title", "cell_type": "markdown", "metadata": {}, "source": title}]
+    for number, source in enumerate(sources):
+        cell: dict[str, Any] = {"id": f"cell-{number}", "cell_type": "code", "metadata": {}, "source": source}
+        cells.append(cell | {"execution_count": None, "outputs": []})
     kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernelspec}, "cells": cells}
+
+
+# What the kaggle command takes without a word, and Kaggle then refuses or takes for something else.
+
+
+def check_dataset(folder: Path) -> None:
+    """Refuse a data set's metadata that name it otherwise than its folder or hold a key that Kaggle does not know."""
+    metadata = json.loads((folder / "dataset-metadata.json").read_text())
+    only(folder, metadata, {"id", "title", "licenses"})
+    identify(folder, metadata)
+
+
+def check_kernel(folder: Path) -> None:
+    """Refuse a kernel's metadata with which it would not run, or not with the internet off, or not on what it needs."""
+    metadata = json.loads((folder / "kernel-metadata.json").read_text())
+    shape = metadata.get("machine_shape", "")
+    only(folder, metadata, KERNEL_KEYS | ({"machine_shape"} if shape else set()))
+    identify(folder, metadata)
+    for key in ("enable_internet", "enable_tpu"):
+        expect(folder, f"{key} false", metadata[key] is False, metadata[key])
+    expect(folder, f"a machine_shape among {ACCELERATORS}", shape in ("", *ACCELERATORS), shape)
+    expect(folder, "enable_gpu as machine_shape has it", metadata["enable_gpu"] is bool(shape), metadata["enable_gpu"])
+    for key in ("dataset_sources", "competition_sources"):
+        expect(folder, f"one or more {key}", isinstance(metadata[key], list) and metadata[key], metadata[key])
+    suffix = ".ipynb" if metadata["kernel_type"] == "notebook" else ".py"
+    expect(folder, f"a code_file that ends in {suffix}", metadata["code_file"].endswith(suffix), metadata["code_file"])
+
+
+def only(folder: Path, metadata: dict[str, Any], keys: set[str]) -> None:
+    expect(folder, f"the keys {sorted(keys)}", set(metadata) == keys, sorted(metadata))
+
+
+def identify(folder: Path, metadata: dict[str, Any]) -> None:
+    """The id is owner/slug, and the slug what Kaggle makes of the title: it goes by the title."""
+    owner, _, slug = metadata["id"].partition("/")
+    plain = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", owner) and re.fullmatch(r"[a-z0-9-]{6,50}", slug)
+    expect(folder, "an id OWNER/SLUG, the slug of 6 to 50 of a-z 0-9 -", plain, metadata["id"])
+    expect(folder, f"a title that gives the slug {slug}", slug_of(metadata["title"]) == slug, metadata["title"])
+    expect(folder, f"a folder named {slug}", folder.name == slug, folder.name)
+
+
+def slug_of(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def expect(folder: Path, expected: str, met: object, received: object) -> None:
+    if not met:
+        sys.exit(f"kaggle_folders.py: {folder.name}: expected {expected}, received {received!r}")
 
 
 def write(path: Path, document: dict[str, Any]) -> None:

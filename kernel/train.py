@@ -10,18 +10,22 @@ DIR is a folder in the competition's format, the competition's own or one of `hb
 package that makes them for inference and kept as images.npy. A killed run goes on with --resume, epoch by epoch the way
 it would have gone. --folds trains some folds now; a later session takes them up by --from, trains what is missing and
 writes one manifest of all. Several GPUs train one fold each at the same time. On Kaggle, with the competition and the
-wheel's data set attached, it takes no arguments.
+wheel's data set attached, it takes no arguments; the output of an earlier session, attached as well, is taken up.
 """
 
 import argparse
+import importlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
+import zipfile
 from collections import defaultdict
 from pathlib import Path
+from typing import NoReturn
 
 # Settings
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
@@ -40,31 +44,80 @@ IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights
 
 TIME_BUDGET = "8h30m"  # on Kaggle, whose sessions end after 9 h with a GPU
 
+
+# What is attached. From here to the end mark infer.py and train.py have the same lines: Kaggle runs a kernel as one file.
 INPUT = Path("/kaggle/input")
-LAYOUTS = ("*", "competitions/*", "datasets/*/*")  # where Kaggle mounts what is attached, below INPUT
+LAYOUTS = (  # where Kaggle mounts what is attached, below INPUT; nothing deeper is ever searched
+    "*",
+    "competitions/*",
+    "datasets/*/*",
+    "notebooks/*/*",
+    "models/*/*/*/*/*",
+)
+CHECKOUT = Path(__file__).resolve().parent.parent if "__file__" in globals() else Path.cwd()
 
 
-def attached(marker: str) -> list[Path]:
-    """What lies under a name in the attached folders; nothing away from Kaggle."""
-    return [path for layout in LAYOUTS for path in sorted(INPUT.glob(f"{layout}/{marker}"))]
+def roots() -> list[Path]:
+    """Folders of what is attached, each once though a link may lead to it as well; none away from Kaggle."""
+    found = [folder for layout in LAYOUTS for folder in sorted(INPUT.glob(layout)) if folder.is_dir()]
+    return list({folder.resolve(): folder for folder in reversed(found)}.values())[::-1]
 
 
-wheels = attached("hbac-*.whl") + [folder.parent for folder in attached("hbac-*/hbac") + attached("hbac")]
-wheels = list(dict.fromkeys(wheels))  # a folder that is named as a wheel is found twice
-if __name__ != "__main__":
-    pass  # a process that reads records: its path is set already
-elif len(wheels) > 1:
-    sys.exit(f"train.py: error: expected one wheel of hbac, received {', '.join(map(str, wheels))}")
-elif wheels and "--part" in sys.argv:
-    if not importlib.util.find_spec("hbac"):  # the process that shared out the folds has installed it, if pip took it
-        sys.path.insert(0, str(wheels[0]))
-elif wheels:
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
-    if wheels[0].is_dir() or subprocess.run([*install, str(wheels[0])]).returncode != 0:
-        sys.path.insert(0, str(wheels[0]))  # unpacked or renamed by the upload
+def make_importable(package: str) -> None:
+    """Install the attached wheel of a package; without one take what is installed, or the checkout around this file.
+
+    An attached hbac comes before an installed one; of safetensors the installed one serves as well.
+    """
+    wheels = [wheel for root in roots() for wheel in wheels_in(root, package)]
+    installed = importlib.util.find_spec(package) is not None
+    if wheels and (package == "hbac" or not installed):
+        install(the_one(f"the wheel of {package}", wheels))
+    elif not installed and (CHECKOUT / "wheel_src" / package).is_dir():
+        sys.path.insert(0, str(CHECKOUT / "wheel_src"))
+    elif not installed:
+        stop(f"expected the package {package} installed, or a data set with its wheel attached, received neither")
+
+
+def wheels_in(root: Path, package: str) -> list[Path]:
+    """Wheels of a package in a data set by what they hold: archives, folders they were unpacked to, or the data set."""
+    marker = f"{package}/__init__.py"
+    near = (root, *sorted(root.glob(f"{package}*")))
+    unpacked = [folder for folder in near if (folder / marker).is_file()]
+    archives = [file for file in near if file.is_file() and zipfile.is_zipfile(file)]
+    return unpacked or [file for file in archives if marker in zipfile.ZipFile(file).namelist()]
+
+
+def install(wheel: Path) -> None:
+    """Install a wheel with no index and no dependencies, or import it as it is where pip cannot take it."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--force-reinstall"]
+    if wheel.is_dir():  # unpacked by the upload
+        sys.path.insert(0, str(wheel))
+    elif subprocess.run([*pip, str(wheel)], capture_output=True).returncode != 0:  # renamed by the upload
+        unpacked = tempfile.mkdtemp(prefix=wheel.stem)
+        zipfile.ZipFile(wheel).extractall(unpacked)
+        sys.path.insert(0, unpacked)
     importlib.invalidate_caches()
-elif not importlib.util.find_spec("hbac"):  # not installed: the checkout around this file
-    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "wheel_src"))
+
+
+def the_one(what: str, found: list[Path]) -> Path:
+    if len(found) != 1:
+        received = ", ".join(map(str, found)) or f"none below {INPUT}"
+        stop(f"expected {what} once, received {received}")
+    return found[0]
+
+
+def stop(why: str) -> NoReturn:
+    """One clear line and exit code 2, as for every other error."""
+    print(f"hbac: error: {why}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+# End of the lines that both kernels have.
+
+
+if __name__ == "__main__" and "--part" not in sys.argv:  # what this process starts is told its path
+    make_importable("hbac")
+    make_importable("safetensors")
 
 import numpy as np  # noqa: E402
 
@@ -79,7 +132,7 @@ from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
 from hbac.loading import load_record  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
-from hbac.progress import FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
+from hbac.progress import RUN_NAME, FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
 from hbac.report import OutOfFold, write_report  # noqa: E402
 from hbac.resnet import NetworkSettings, shapes  # noqa: E402
 from hbac.tables import read_train_table  # noqa: E402
@@ -178,11 +231,16 @@ def parse_options() -> argparse.Namespace:
         return [float(number) for number in text.split(",")]
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    found = [path.parent for path in attached("train.csv")]  # on Kaggle
-    data, output = (found[0], Path.cwd()) if len(found) == 1 else (None, None)
+    on_kaggle = bool(roots())
     add = parser.add_argument
-    add("--data", type=Path, default=data, required=not data, help="folder with train.csv, train_eegs/ ...")
-    add("--output", type=Path, default=output, required=not output, help="folder for folds and images")
+    add("--data", type=Path, required=not on_kaggle, help="folder with train.csv, train_eegs/ ... [the attached one]")
+    add(
+        "--output",
+        type=Path,
+        default=Path.cwd() if on_kaggle else None,
+        required=not on_kaggle,
+        help="folder for folds and images",
+    )
     add("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     add("--fold-count", type=int, default=5, help="folds in all [%(default)s]")
     add("--folds", type=numbers, metavar="0,2", help="those to train now, '' for none [all]")
@@ -197,7 +255,7 @@ def parse_options() -> argparse.Namespace:
     add(
         "--time-budget",
         metavar="8h30m",
-        default=TIME_BUDGET if data else None,
+        default=TIME_BUDGET if on_kaggle else None,
         help="begin no epoch that would end later",
     )
     add("--resume", action="store_true", help="go on with the run in --output")
@@ -216,6 +274,8 @@ def parse_options() -> argparse.Namespace:
     add("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
     add("--part", action="store_true", help=argparse.SUPPRESS)  # trains for another process, which finishes
     options = parser.parse_args()
+    options.data = options.data or find_data()
+    options.take_from = options.take_from or [root for root in roots() if (root / RUN_NAME).is_file()]
     options.precision = options.precision or ("mixed_float16" if options.gpus else "float32")
     if unknown := set(options.without) - {*VIEWS, "mixup"}:
         parser.error(f"--without: expected some of mixup, {', '.join(VIEWS)}, received {', '.join(sorted(unknown))}")
@@ -235,6 +295,14 @@ def parse_options() -> argparse.Namespace:
     return options
 
 
+def find_data() -> Path:
+    """The attached folder with train.csv and train_eegs/."""
+    return the_one(
+        "the competition's data (a folder with train.csv and train_eegs/)",
+        [root for root in roots() if (root / "train.csv").is_file() and (root / "train_eegs").is_dir()],
+    )
+
+
 def visible_gpus() -> list[str]:
     """Numbers or names of the GPUs that TensorFlow would see, without starting it."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
@@ -251,7 +319,7 @@ def train_on_gpus(options: argparse.Namespace, folds: list[int], budget: TimeBud
     for at, gpu in enumerate(options.gpus[: len(folds)]):
         own = ",".join(map(str, folds[at :: len(options.gpus)]))
         command = [sys.executable, str(Path(__file__).resolve()), *sys.argv[1:], "--resume", "--part", "--gpus", gpu]
-        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu}
+        environment = {**os.environ, "CUDA_VISIBLE_DEVICES": gpu, "PYTHONPATH": os.pathsep.join(sys.path)}
         command += ["--folds", own, "--precision", options.precision]
         command += ["--time-budget", f"{budget.left_s():.0f}"] if options.time_budget else []
         parts.append(subprocess.Popen(command, env=environment, stdin=subprocess.PIPE))

@@ -1,5 +1,6 @@
 """Fixtures that several test modules share: a simulated test folder, random folds, the real sample."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,6 +13,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT.parent / "shared" / "data" / "hms_sample"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def package_folder() -> str:
+    """Where the tested package lies: this source tree, or where a wheel was installed."""
+    spec = importlib.util.find_spec("hbac")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parents[1])
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +62,20 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def dist(tmp_path_factory: pytest.TempPathFactory, manifest: Path) -> Path:
+    """What build_wheel.sh makes of a copy of this tree, with the random folds of `manifest`, for some-owner."""
+    from helpers_kaggle import build
+
+    return build(tmp_path_factory.mktemp("build") / "here", manifest.parent)
+
+
+@pytest.fixture(scope="session")
 def hbac() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the `hbac` command of this source tree in a process of its own."""
+    """Run the `hbac` command in a process of its own, with the package that is tested here."""
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hbac", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "wheel_src")}
+        environment = {**os.environ, "PYTHONPATH": package_folder()}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
 
     return run

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from conftest import package_folder
 from helpers_folds import golden_variants, random_tensors, write_random_folds
 
 from hbac.checkpoints import load_fold
@@ -26,7 +26,6 @@ from hbac.manifest import MANIFEST_NAME, Fold, Manifest, read_manifest, write_ma
 from hbac.resnet import HEAD, NetworkSettings, build
 from hbac.weights import set_weights, write_safetensors
 
-ROOT = Path(__file__).resolve().parent.parent
 NET = NetworkSettings(width=8)
 TEMPERATURE = 1.7
 WEIGHTS = (1.0, 0.25, 3.0)
@@ -181,7 +180,7 @@ def test_the_bytes_depend_on_no_thread_order_repetition_or_number_of_streams(fol
     """In processes of their own: TensorFlow takes the number of its threads once."""
     np.save(tmp_path / "images.npy", images)
     command = [sys.executable, "-c", ORDERS, folder / MANIFEST_NAME]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "wheel_src"), "CUDA_VISIBLE_DEVICES": "-1"}
+    environment = {**os.environ, "PYTHONPATH": package_folder(), "CUDA_VISIBLE_DEVICES": "-1"}
     printed = [
         subprocess.run(
             [*command, str(streams), tmp_path / "images.npy"],

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -44,18 +45,33 @@ PLACES = ["slug", "competitions/slug", "datasets/owner/slug", "notebooks/owner/s
 def test_inputs_are_found_in_every_mount_layout(place: str, infer: ModuleType) -> None:
     folder = competition(infer.INPUT / f"{place}-hms")
     manifest = weights(infer.INPUT / f"{place}-weights")
-    assert infer.find_competition(infer.roots()) == folder
-    assert infer.find_manifest(infer.roots()) == manifest
+    assert infer.find_competition() == folder
+    assert infer.find_manifest() == manifest
 
 
 def test_two_that_match_are_an_error_that_lists_both(infer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = (weights(infer.INPUT / name / "w") for name in ("datasets/a", "datasets/b"))
     with pytest.raises(SystemExit) as caught:
-        infer.find_manifest(infer.roots())
+        infer.find_manifest()
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert str(first) in said
     assert str(second) in said
+
+
+def test_a_mount_and_a_link_to_it_are_one(infer: ModuleType) -> None:
+    manifest = weights(infer.INPUT / "datasets" / "owner" / "slug")
+    (infer.INPUT / "slug").symlink_to(manifest.parent)
+    assert infer.find_manifest().resolve() == manifest.resolve()
+
+
+def test_two_wheels_are_an_error_that_lists_both(infer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (infer.INPUT / name / "hbac").mkdir(parents=True)
+        (infer.INPUT / name / "hbac" / "__init__.py").touch()
+    with pytest.raises(SystemExit):
+        infer.make_importable("hbac")
+    assert f"received {infer.INPUT}/a, {infer.INPUT}/b" in capsys.readouterr().err
 
 
 def test_nothing_attached_is_an_error_that_says_what_to_attach(
@@ -67,7 +83,7 @@ def test_nothing_attached_is_an_error_that_says_what_to_attach(
         (infer.find_manifest, "weights_manifest"),
     ):
         with pytest.raises(SystemExit) as caught:
-            find(infer.roots())
+            find()
         assert caught.value.code == 2
         assert needed in capsys.readouterr().err
 
@@ -75,13 +91,14 @@ def test_nothing_attached_is_an_error_that_says_what_to_attach(
 def test_a_folder_is_never_searched_deeper_than_the_layouts(infer: ModuleType) -> None:
     weights(infer.INPUT / "slug" / "some" / "where" / "deep" / "down")
     with pytest.raises(SystemExit):
-        infer.find_manifest(infer.roots())
+        infer.find_manifest()
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
         (["hbac-0.1.0-py3-none-any.whl"], "hbac-0.1.0-py3-none-any.whl"),
+        (["hbac-010py3noneany.zip"], "hbac-010py3noneany.zip"),
         (["hbac-0.1.0-py3-none-any.whl/hbac/__init__.py"], "hbac-0.1.0-py3-none-any.whl"),
         (["hbac-0.1.0-py3-none-any/hbac/__init__.py"], "hbac-0.1.0-py3-none-any"),
         (["hbac/__init__.py", "hbac-0.1.0.dist-info/METADATA"], "."),
@@ -91,12 +108,16 @@ def test_a_wheel_is_found_packed_or_unpacked(files: list[str], expected: str, in
     root = infer.INPUT / "slug"
     for file in files:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
-        (root / file).touch()
+        if "/" in file:
+            (root / file).touch()
+        else:
+            zipfile.ZipFile(root / file, "w").writestr("hbac/__init__.py", "")
+    zipfile.ZipFile(root / "hbac-weights.zip", "w").writestr("fold0.safetensors", "")  # not a wheel
     assert infer.wheels_in(root, "hbac") == [root / expected]
 
 
 def test_away_from_kaggle_the_checkout_s_manifest_is_used(infer: ModuleType) -> None:
-    assert infer.find_manifest([]) == ROOT / "weights_manifest.json"
+    assert infer.find_manifest() == ROOT / "weights_manifest.json"
 
 
 def test_the_script_runs_from_any_folder_with_nothing_installed(test_dir: Path, manifest: Path, tmp_path: Path) -> None:

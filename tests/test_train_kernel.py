@@ -207,6 +207,23 @@ def test_the_genuine_rows_take_the_same_way(sample: Path, simulated: Path, tmp_p
     assert shown.count("data:image/png;base64,") > beside  # at least one of each class that the other data set has
 
 
+@pytest.mark.parametrize("place", ["slug", "competitions/slug"])
+def test_on_kaggle_the_attached_data_and_earlier_sessions_are_taken(
+    train: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(train, "INPUT", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["train.py"])
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / place / "train_eegs").mkdir(parents=True)
+    (tmp_path / place / "train.csv").touch()
+    earlier = tmp_path / "notebooks" / "owner" / "hbac-train"
+    earlier.mkdir(parents=True)
+    (earlier / "run.json").touch()
+    options = train.parse_options()
+    assert (options.data, options.output, options.take_from) == (tmp_path / place, tmp_path, [earlier])
+    assert options.time_budget == "8h30m"
+
+
 def test_every_switch_names_a_view(train: ModuleType) -> None:
     off = train.ViewSettings(**dict.fromkeys(train.VIEWS.values(), 0.0))
     assert {name: getattr(off, name) for name in train.VIEWS.values()} == dict.fromkeys(train.VIEWS.values(), 0.0)
