@@ -1,6 +1,8 @@
 # make demo   the main job from nothing: environment, wheel, a small test folder, submission.csv
 # make test   the whole suite from nothing
 # make lint   ruff and mypy
+# make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
+# make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
 # make bench  five full-width folds on TEST_DIR: time and peak memory
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,11 +10,11 @@ CONFIG := wheel_src/pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help demo test lint wheel bench clean
+.PHONY: help demo test lint wheel matrix kaggle bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -6
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -28,7 +30,7 @@ demo: wheel
 	$(BIN)/hbac simulate demo/data --patients 0 --test-records 12 --seed 1
 	$(BIN)/python kernel/infer.py --test-dir demo/data --output demo/submission.csv
 	$(BIN)/hbac check demo/submission.csv --test-dir demo/data
-	@echo; head -4 demo/submission.csv; echo "..."
+	@echo; head -6 demo/submission.csv; echo "..."
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
@@ -39,8 +41,14 @@ lint: .venv/ready
 	$(BIN)/ruff format --check --config $(CONFIG) .
 	$(BIN)/mypy --config-file $(CONFIG) wheel_src/hbac
 
+matrix: wheel
+	$(BIN)/python tests/bench/matrix.py
+
+kaggle: .venv/ready
+	PYTHONPATH=wheel_src $(BIN)/python tests/bench/kaggle_forms.py
+
 bench: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/full_width.py $(or $(TEST_DIR),$(error make bench TEST_DIR=FOLDER))
 
 clean:
-	rm -rf .venv dist demo
+	rm -rf .venv .matrix dist demo

@@ -56,7 +56,7 @@ import nbformat
 from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 notebook = nbformat.read("notebook.ipynb", 4)
-client = NotebookClient(notebook, timeout=900, km=AsyncKernelManager(transport="ipc"))
+client = NotebookClient(notebook, timeout=900, km=AsyncKernelManager(transport="ipc", ip="/tmp/kernel-ipc"))
 try:
     client.execute()
 finally:

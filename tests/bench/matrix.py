@@ -55,7 +55,17 @@ STACKS = (
     Stack("since", "3.13", "2.20.0", "3.13.2", "2.1.3", "2.2.3", "18.1.0", "1.16.3"),
     Stack("newest", "3.13"),
 )
-TOOLS = ("safetensors>=0.5", "tqdm", "h5py", "scikit-learn", "matplotlib", "pytest", "hypothesis")
+TOOLS = (
+    "safetensors>=0.5",
+    "tqdm",
+    "h5py",
+    "scikit-learn",
+    "matplotlib",
+    "pytest",
+    "hypothesis",
+    "ipykernel",
+    "nbclient",
+)
 
 
 def main() -> int:
@@ -114,11 +124,12 @@ def interpreter(version: str) -> str:
 def environment(stack: Stack, wheel: Path, folder: Path) -> Path:
     """The stack's environment with the wheel installed as the kernels do it; its Python."""
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
+    ready, wanted = folder / "ready", "\n".join((*stack.requirements(), *TOOLS))
+    if not ready.exists() or ready.read_text() != wanted:
         subprocess.run([interpreter(stack.python), "-m", "venv", "--clear", str(folder)], check=True)
         pip(python, "install", "--upgrade", "pip")
         pip(python, "install", *stack.requirements(), *TOOLS)
-        (folder / "ready").touch()
+        ready.write_text(wanted)
     pip(python, "install", "--no-index", "--no-deps", "--force-reinstall", str(wheel))
     return python
 
