@@ -401,8 +401,13 @@ def test_a_missing_fold_is_named(placed):
     (placed.folder / "b.keras").unlink()
     with pytest.raises(WeightsError, match=r"b\.keras: expected the file of a fold, found none"):
         placed.path(placed.folds[1])
-    (placed.folder / "b.keras").mkdir()
-    with pytest.raises(WeightsError, match=r"b\.keras: expected the file of a fold, found none"):
+
+
+@pytest.mark.parametrize("folder", ["b.keras", "b"])
+def test_a_fold_that_an_upload_has_unpacked_is_named_with_what_to_do(placed, folder):
+    (placed.folder / "b.keras").unlink()
+    (placed.folder / folder).mkdir()
+    with pytest.raises(WeightsError, match=r"b\.keras: expected the file .* unpacked it; `hbac weights import`"):
         placed.path(placed.folds[1])
 
 

@@ -62,6 +62,11 @@ class Manifest:
         stated = self.folder / fold.file
         candidates = [stated, self.folder / PurePosixPath(fold.file).name]
         found = next((path for path in candidates if path.is_file()), None)
+        if found is None and any(path.is_dir() or path.with_suffix("").is_dir() for path in candidates):
+            raise WeightsError(
+                f"{stated}: expected the file of a fold, received a folder: an upload has unpacked it; "
+                "`hbac weights import` writes it as .safetensors, which no upload changes"
+            )
         if found is None:
             raise WeightsError(f"{stated}: expected the file of a fold, found none")
         if not found.resolve().is_relative_to(self.folder.resolve()):
