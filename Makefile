@@ -34,7 +34,7 @@ demo: wheel
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
-	$(BIN)/python -m pytest -c $(CONFIG) tests
+	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . tests
 
 lint: .venv/ready
 	$(BIN)/ruff check --config $(CONFIG) .

@@ -15,9 +15,10 @@ from conftest import package_folder
 from helpers_folds import golden_variants, random_tensors, write_random_folds
 
 from hbac.checkpoints import load_fold
-from hbac.engine import ENGINES, TensorFlowEngine
+from hbac.engine import TensorFlowEngine
+from hbac.engines import AUTO, BY_NAME, make_engine
 from hbac.ensemble import Checkpoint, Ensemble, check_preprocessing, new_manifest, softmax
-from hbac.errors import WeightsError
+from hbac.errors import HbacError, WeightsError
 from hbac.files import sha256_of
 from hbac.golden import golden_image, probe
 from hbac.image import PRESETS, STARTER, THREE_ZOOMS
@@ -143,7 +144,6 @@ def test_the_engine_gives_the_networks_logits_in_float32(ensemble, images, keras
 
 
 def test_the_engine_states_what_decides_its_last_bits(manifest):
-    assert set(ENGINES) == {"tensorflow"}
     engine = TensorFlowEngine(manifest.network, batch_size=7, streams=3)
     assert "tensorflow 2." in engine.description
     assert "GPUs" in engine.description
@@ -153,6 +153,44 @@ def test_the_engine_states_what_decides_its_last_bits(manifest):
         assert (engine.streams, engine.batch_size) == (1, 7)
 
 
+def test_openvino_answers_as_tensorflow_does_and_loads_none_of_it(ensemble, manifest, folder, images):
+    pytest.importorskip("openvino")
+    code = (
+        "import sys; from pathlib import Path; import numpy as np; from hbac.engines import make_engine; "
+        "from hbac.ensemble import Ensemble; from hbac.manifest import read_manifest; "
+        "manifest = read_manifest(Path(sys.argv[1])); "
+        "answers = Ensemble(manifest, make_engine('openvino', manifest.network)).predict(np.load(sys.argv[2])); "
+        "np.save(sys.argv[2], answers); print(*sys.modules)"
+    )
+    np.save(folder / "answers.npy", images)
+    command = [sys.executable, "-c", code, folder / MANIFEST_NAME, folder / "answers.npy"]
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert not {"tensorflow", "keras"} & set(done.stdout.split())
+    expected = predict_one_by_one(ensemble, images)
+    np.testing.assert_allclose(np.load(folder / "answers.npy"), expected, rtol=0, atol=1e-5)
+    assert np.ptp(expected, axis=0).max() > 0.1  # the answers differ from image to image
+
+
+@pytest.mark.parametrize(
+    ("installed", "gpu", "taken"),
+    [(True, False, "openvino"), (True, True, "tensorflow"), (False, False, "tensorflow"), (False, True, "tensorflow")],
+)
+def test_auto_takes_openvino_where_it_is_installed_and_no_gpu_is_there(monkeypatch, manifest, installed, gpu, taken):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
+    monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi" if gpu else None)
+    for name in BY_NAME:
+        monkeypatch.setitem(BY_NAME, name, lambda settings, batch_size, name=name: name)
+    assert make_engine(AUTO, manifest.network) == taken
+
+
+def test_an_engine_that_is_not_installed_is_named(monkeypatch, manifest):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(HbacError, match="engine openvino: expected OpenVINO installed"):
+        make_engine("openvino", manifest.network)
+
+
 # --- to the byte
 
 ORDERS = """
@@ -160,11 +198,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from hbac.engine import TensorFlowEngine
+from hbac.engines import BY_NAME
 from hbac.ensemble import Ensemble
 from hbac.manifest import read_manifest
 manifest = read_manifest(Path(sys.argv[1]))
-ensemble = Ensemble(manifest, TensorFlowEngine(manifest.network, streams=int(sys.argv[2])))
+ensemble = Ensemble(manifest, BY_NAME[sys.argv[4]](manifest.network, streams=int(sys.argv[2])))
 images = np.load(sys.argv[3])
 once = [ensemble.predict(image[None]).tobytes() for image in images]
 order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(images)), 4))
@@ -176,14 +214,17 @@ print(b"".join(once).hex())
 """
 
 
-def test_the_bytes_depend_on_no_thread_order_repetition_or_number_of_streams(folder, images, tmp_path):
+@pytest.mark.parametrize("engine", BY_NAME)
+def test_the_bytes_depend_on_no_thread_order_repetition_or_number_of_streams(folder, images, tmp_path, engine):
     """In processes of their own: TensorFlow takes the number of its threads once."""
+    if engine == "openvino":
+        pytest.importorskip("openvino")
     np.save(tmp_path / "images.npy", images)
     command = [sys.executable, "-c", ORDERS, folder / MANIFEST_NAME]
     environment = {**os.environ, "PYTHONPATH": package_folder(), "CUDA_VISIBLE_DEVICES": "-1"}
     printed = [
         subprocess.run(
-            [*command, str(streams), tmp_path / "images.npy"],
+            [*command, str(streams), tmp_path / "images.npy", engine],
             env=environment,
             capture_output=True,
             text=True,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from hbac.engines import AUTO, ENGINES
 from hbac.errors import HbacError
 from hbac.version import __version__
 
@@ -63,7 +64,12 @@ def predict_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flip-tta", action="store_true", help="also answer each record with left and right exchanged, and average"
     )
-    parser.add_argument("--engine", default="tensorflow", help="what computes the network [%(default)s]")
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=AUTO,
+        help="what computes the network [openvino where it is installed and no GPU is there, else tensorflow]",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_predict)
 

@@ -20,6 +20,11 @@ Array = npt.NDArray[np.float32]
 GPU_BATCH = 32
 
 
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Engine(Protocol):
     """What `Ensemble` needs of an engine."""
 
@@ -57,14 +62,13 @@ class TensorFlowEngine:
         self._tf = tf
         self._settings = settings
         self._functions: list[Any] = []
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         gpus = tf.config.list_physical_devices("GPU")
         self.exact = not gpus
         if gpus:
             self.streams, self.batch_size = 1, batch_size or GPU_BATCH
             threads = "GPU"
         else:
-            self.streams, self.batch_size = streams or cores, 1
+            self.streams, self.batch_size = streams or usable_cores(), 1
             threads = self._one_thread_a_stream()
         self.description = f"tensorflow {tf.__version__}, {len(gpus)} GPUs, {threads}"
 
@@ -104,6 +108,3 @@ class TensorFlowEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._functions = []
-
-
-ENGINES = {"tensorflow": TensorFlowEngine}

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hbac.budget import Budget, Plan
-from hbac.engine import ENGINES
+from hbac.engines import AUTO, ENGINES, make_engine
 from hbac.ensemble import Ensemble
 from hbac.errors import InputError
 from hbac.files import sha256_of, write_atomically
@@ -44,7 +44,7 @@ class RunSettings:
     resume: bool = False
     time_budget_s: float | None = None
     flip_tta: bool = False
-    engine: str = "tensorflow"
+    engine: str = AUTO
     progress: bool = True
 
 
@@ -88,7 +88,7 @@ def predict(settings: RunSettings) -> Summary:
         todo = [record for record in records if record.eeg_id not in answered]
         budget = Budget(settings.time_budget_s, full, started)
         with Loader(todo, manifest.preprocessing, settings.workers) as loader:  # reads while TensorFlow is imported
-            engine = ENGINES[settings.engine](manifest.network, settings.batch_size)
+            engine = make_engine(settings.engine, manifest.network, settings.batch_size)
             ensemble = Ensemble(manifest, engine)
             journal.begin(_fingerprint(settings, records, engine.description))
             budget.begin()
@@ -125,7 +125,7 @@ def _check_settings(settings: RunSettings) -> None:
         if value is not None and value < 1:
             raise InputError(f"{name}: expected 1 or more, received {value}")
     if settings.engine not in ENGINES:
-        raise InputError(f"engine: expected one of {sorted(ENGINES)}, received {settings.engine!r}")
+        raise InputError(f"engine: expected one of {', '.join(ENGINES)}, received {settings.engine!r}")
     if settings.output.is_dir():
         raise InputError(f"{settings.output}: expected a file to write, found a folder")
     try:
