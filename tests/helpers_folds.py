@@ -3,11 +3,13 @@
 pytest's import mode puts no test folder on the path; `pythonpath` in `wheel_src/pyproject.toml` does.
 """
 
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from hbac import competition as hms
 from hbac.golden import golden_eeg, golden_power
@@ -127,6 +129,25 @@ def keras_resnet50() -> Any:
     for variable in model.weights:
         variable.assign(tensors[variable.path])
     return model
+
+
+@cache
+def keras_keeps_names() -> bool:
+    """Whether this Keras writes the layers' names beside their weights, as it does since 3.6."""
+    import h5py
+    import keras
+
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, name="own_name")])
+    with tempfile.TemporaryDirectory() as folder:
+        model.save_weights(Path(folder) / "model.weights.h5")
+        with h5py.File(Path(folder) / "model.weights.h5") as file:
+            return file["layers/dense/vars"].attrs.get("name") == "own_name"
+
+
+def needs_names() -> None:
+    """Skip a test that edits or reads names which this Keras does not write; such files are refused, see there."""
+    if not keras_keeps_names():
+        pytest.skip("this Keras writes no layers' names beside the weights")
 
 
 def relative_difference(received: np.ndarray, expected: np.ndarray) -> float:

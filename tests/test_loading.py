@@ -135,6 +135,7 @@ def test_a_file_that_wants_too_much_memory_is_a_note(records: list[Record]) -> N
     pq.write_table(pa.table(dict.fromkeys(read_columns(records[0]), zeros)), records[0].eeg_path)
     loaded = load_all(records[:2], workers=1, memory_bytes=600 << 20)
     assert loaded[records[0].eeg_id].status == SPECTROGRAM_ONLY
+    assert loaded[records[0].eeg_id].notes[0].startswith("reading eeg and spectrogram: ")
     assert loaded[records[1].eeg_id].status == OK
 
 

@@ -5,6 +5,7 @@ checked arrays. `Loader` keeps a bounded number of images ahead of the network.
 """
 
 import contextlib
+import os
 import queue
 import signal
 import threading
@@ -37,6 +38,7 @@ OK, INCOMPLETE, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
 EEG, SPECTROGRAM = "eeg", "spectrogram"
 BOTH = (EEG, SPECTROGRAM)
 READY = "ready"  # the first word of a process
+OUT_OF_MEMORY = 77  # exit code of a process; what it still held would starve its next record
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
 
     Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Never raises for
     what is wrong with a file: that is in the notes.
+
+    Raises:
+        MemoryError: a file wants more than there is.
     """
     notes: list[str] = []
     eeg, power = None, None
@@ -63,13 +68,13 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
             window = crop_eeg(recording, record.eeg_offset_s)
             eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
             notes += window.notes
-        except (RecordError, MemoryError) as error:
+        except RecordError as error:
             notes.append(f"{EEG}: {error}")
     if SPECTROGRAM in files:
         try:
             power, more = _read_power(record)
             notes += more
-        except (RecordError, MemoryError) as error:
+        except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
     if eeg is None and power is None:
         return Loaded(record, None, UNREADABLE, tuple(notes))
@@ -163,7 +168,11 @@ class Loader:
         try:
             loaded = worker.pipe.recv()
         except (EOFError, OSError):
-            self._failed(worker, job, f"ended its reader, exit code {worker.exit_code()}")
+            code = worker.exit_code()
+            what = (
+                "wanted more memory than there is" if code == OUT_OF_MEMORY else f"ended its reader, exit code {code}"
+            )
+            self._failed(worker, job, what)
             return
         if loaded == READY:  # it starts on the job now
             worker.ready, worker.deadline = True, time.monotonic() + self._limit_s
@@ -246,7 +255,10 @@ def _serve(pipe: connection.Connection, settings: ImageSettings, memory_bytes: i
         pipe.send(READY)
         while True:
             record, files = pipe.recv()
-            pipe.send(load_record(record, settings, files))
+            try:
+                pipe.send(load_record(record, settings, files))
+            except MemoryError:
+                os._exit(OUT_OF_MEMORY)
 
 
 def _limit_memory(extra_bytes: int) -> None:

@@ -162,6 +162,8 @@ def _read_columns(
         columns = {name: _floats(name, column) for name, column in zip(table.column_names, table.columns)}
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a file, found none") from error
+    except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
+        raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         raise RecordError(f"{path.name}: expected a parquet file, received {one_line(error)}") from error
     named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
