@@ -185,7 +185,7 @@ def run_tests(python: Path, which: str, result: Path) -> dict[str, int]:
         if which == "all" or re.sub("^test_", "", path.stem) not in SIGNALS
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [python, "-m", "pytest", "-c", CONFIG, "--rootdir", ROOT, "-o", "pythonpath=../tests", "--junit-xml", result, "-p", "no:cacheprovider", *chosen]  # fmt: skip
+    command = [python, "-m", "pytest", "-c", CONFIG, "--rootdir", ROOT, "-o", "pythonpath=../tests", "--junit-xml", result, "--durations", "25", "-p", "no:cacheprovider", *chosen]  # fmt: skip
     with result.with_suffix(".log").open("w") as log:
         subprocess.run(list(map(str, command)), cwd=ROOT, env=clean, stdout=log, stderr=subprocess.STDOUT)
     suite = ET.parse(result).getroot()[0].attrib
