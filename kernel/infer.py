@@ -3,13 +3,14 @@
 On Kaggle, with the competition, the wheel's data set and the weights' data set attached, it takes no arguments. At home:
 
     python kernel/infer.py --test-dir DIR [--manifest FILE] [--output submission.csv] [--batch-size N] [--workers N]
-                           [--strict] [--resume] [--time-budget 8h30m] [--flip-tta]
+                           [--strict] [--resume] [--time-budget 8h30m] [--flip-tta] [--engine tensorflow|openvino]
 
 The same as `hbac predict`: this file only finds the inputs and makes the package importable.
 """
 
 import importlib
 import importlib.util
+import re
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,7 @@ TIME_BUDGET = "8h30m"  # the competition's limit is 9 h; used on Kaggle unless -
 def main(arguments: list[str]) -> int:
     make_importable("hbac")
     make_importable("safetensors")
+    make_importable("openvino", needed=False)
     given = {argument.split("=")[0] for argument in arguments}
     if roots() and "--test-dir" not in given:
         arguments = ["--test-dir", str(find_competition()), *arguments]
@@ -71,18 +73,18 @@ def roots() -> list[Path]:
     return list({folder.resolve(): folder for folder in reversed(found)}.values())[::-1]
 
 
-def make_importable(package: str) -> None:
+def make_importable(package: str, needed: bool = True) -> None:
     """Install the attached wheel of a package; without one take what is installed, or the checkout around this file.
 
-    An attached hbac comes before an installed one; of safetensors the installed one serves as well.
+    An attached hbac comes before an installed one; of other packages the installed one serves as well.
     """
-    wheels = [wheel for root in roots() for wheel in wheels_in(root, package)]
+    wheels = [wheel for root in roots() for wheel in wheels_in(root, package) if fits(wheel)]
     installed = importlib.util.find_spec(package) is not None
     if wheels and (package == "hbac" or not installed):
         install(the_one(f"the wheel of {package}", wheels))
     elif not installed and (CHECKOUT / "wheel_src" / package).is_dir():
         sys.path.insert(0, str(CHECKOUT / "wheel_src"))
-    elif not installed:
+    elif needed and not installed:
         stop(f"expected the package {package} installed, or a data set with its wheel attached, received neither")
 
 
@@ -93,6 +95,12 @@ def wheels_in(root: Path, package: str) -> list[Path]:
     unpacked = [folder for folder in near if (folder / marker).is_file()]
     archives = [file for file in near if file.is_file() and zipfile.is_zipfile(file)]
     return unpacked or [file for file in archives if marker in zipfile.ZipFile(file).namelist()]
+
+
+def fits(wheel: Path) -> bool:
+    """Whether a wheel's name leaves it open which Python it is for, or names this one."""
+    mine = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return all(abi == "abi3" or python == mine for python, abi in re.findall(r"-(cp\d+)-(\w+)-", wheel.name))
 
 
 def install(wheel: Path) -> None:

@@ -17,6 +17,7 @@ import argparse
 import importlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,18 +64,18 @@ def roots() -> list[Path]:
     return list({folder.resolve(): folder for folder in reversed(found)}.values())[::-1]
 
 
-def make_importable(package: str) -> None:
+def make_importable(package: str, needed: bool = True) -> None:
     """Install the attached wheel of a package; without one take what is installed, or the checkout around this file.
 
-    An attached hbac comes before an installed one; of safetensors the installed one serves as well.
+    An attached hbac comes before an installed one; of other packages the installed one serves as well.
     """
-    wheels = [wheel for root in roots() for wheel in wheels_in(root, package)]
+    wheels = [wheel for root in roots() for wheel in wheels_in(root, package) if fits(wheel)]
     installed = importlib.util.find_spec(package) is not None
     if wheels and (package == "hbac" or not installed):
         install(the_one(f"the wheel of {package}", wheels))
     elif not installed and (CHECKOUT / "wheel_src" / package).is_dir():
         sys.path.insert(0, str(CHECKOUT / "wheel_src"))
-    elif not installed:
+    elif needed and not installed:
         stop(f"expected the package {package} installed, or a data set with its wheel attached, received neither")
 
 
@@ -85,6 +86,12 @@ def wheels_in(root: Path, package: str) -> list[Path]:
     unpacked = [folder for folder in near if (folder / marker).is_file()]
     archives = [file for file in near if file.is_file() and zipfile.is_zipfile(file)]
     return unpacked or [file for file in archives if marker in zipfile.ZipFile(file).namelist()]
+
+
+def fits(wheel: Path) -> bool:
+    """Whether a wheel's name leaves it open which Python it is for, or names this one."""
+    mine = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    return all(abi == "abi3" or python == mine for python, abi in re.findall(r"-(cp\d+)-(\w+)-", wheel.name))
 
 
 def install(wheel: Path) -> None:

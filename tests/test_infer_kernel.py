@@ -65,6 +65,14 @@ def test_a_mount_and_a_link_to_it_are_one(infer: ModuleType) -> None:
     assert infer.find_manifest().resolve() == manifest.resolve()
 
 
+def test_of_wheels_for_several_pythons_this_one_s_is_taken(infer: ModuleType) -> None:
+    mine = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    names = [f"openvino-2026.4.1-1-{tag}-{tag}-manylinux_2_28_x86_64.whl" for tag in ("cp309", mine, "cp399")]
+    assert [infer.fits(Path(name)) for name in names] == [False, True, False]
+    for name in ("hbac-0.1.0-py3-none-any.whl", "safetensors-0.5.3-cp38-abi3-manylinux_2_17_x86_64.whl", "hbac-wheel"):
+        assert infer.fits(Path(name))
+
+
 def test_two_wheels_are_an_error_that_lists_both(infer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         (infer.INPUT / name / "hbac").mkdir(parents=True)
