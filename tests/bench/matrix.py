@@ -3,7 +3,8 @@
     python tests/bench/matrix.py [--stacks 0,3] [--tests all|stack|none] [--folder .matrix]
 
 Each stack gets an environment of its own below the folder, kept for the next time. A stack whose Python is not on this
-machine is named and left out. `stack` leaves out the tests of the simulator's signals, which use NumPy and SciPy alone.
+machine is named and left out. `stack` leaves out the tests of the simulator's signals, which use NumPy and SciPy alone,
+and the long ones of training: both kernels run on every stack all the same, as Kaggle runs them.
 Every stack writes a fold; every stack answers the same records with the folds of all, and with the demo folds.
 """
 
@@ -23,6 +24,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "wheel_src" / "pyproject.toml"
 SIGNALS = ("artefacts", "background", "head", "panel", "patient", "patterns", "plan", "simulate", "waves")
+LONG = ("train_kernel", "training")
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def run_tests(python: Path, which: str, result: Path) -> dict[str, int]:
         return dict.fromkeys(("tests", "passed", "skipped"), 0)
     chosen = [
         path for path in sorted((ROOT / "tests").glob("test_*.py"))
-        if which == "all" or re.sub("^test_", "", path.stem) not in SIGNALS
+        if which == "all" or re.sub("^test_", "", path.stem) not in SIGNALS + LONG
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [python, "-m", "pytest", "-c", CONFIG, "--rootdir", ROOT, "-o", "pythonpath=../tests", "--junit-xml", result, "--durations", "25", "-p", "no:cacheprovider", *chosen]  # fmt: skip
