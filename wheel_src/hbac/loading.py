@@ -18,6 +18,7 @@ from multiprocessing import connection, get_context
 import numpy as np
 import numpy.typing as npt
 
+from hbac.consistency import disagreement
 from hbac.errors import HbacError, RecordError
 from hbac.image import ImageSettings, make_image
 from hbac.processes import one_thread_each
@@ -28,9 +29,10 @@ RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the i
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
 
-OK, INCOMPLETE, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
+OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
     "ok",
     "incomplete",
+    "suspect",
     "eeg only",
     "spectrogram only",
     "unreadable",
@@ -47,7 +49,9 @@ class Loaded:
 
     record: Record
     image: npt.NDArray[np.float32] | None  # (400, 300, 3)
-    status: str  # OK; INCOMPLETE: both files, one short or without some columns; or what else the answer rests on
+    # OK; INCOMPLETE: both files, one short or without some columns; SUSPECT: both files, which contradict each other;
+    # or what else the answer rests on.
+    status: str
     notes: tuple[str, ...] = ()
 
 
@@ -79,6 +83,8 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
     if eeg is None and power is None:
         return Loaded(record, None, UNREADABLE, tuple(notes))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
+    if eeg is not None and power is not None and (apart := disagreement(eeg, power)):
+        status, notes = SUSPECT, [*notes, *apart]
     if power is None:
         power = rebuild_window(recording.uv, start)
     return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
