@@ -83,8 +83,8 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
     if eeg is None and power is None:
         return Loaded(record, None, UNREADABLE, tuple(notes))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
-    if eeg is not None and power is not None and (apart := disagreement(eeg, power)):
-        status, notes = SUSPECT, [*notes, *apart]
+    if status == OK and eeg is not None and power is not None and (apart := disagreement(eeg, power)):
+        status, notes = SUSPECT, list(apart)  # of an incomplete file nobody knows where its samples belong
     if power is None:
         power = rebuild_window(recording.uv, start)
     return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
