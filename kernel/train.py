@@ -420,7 +420,9 @@ def finish(options, data: TrainData, table, splits: list) -> None:
     columns = table.iloc[rows][["eeg_id", "eeg_label_offset_seconds", "patient_id", "expert_consensus"]]
     of_classes = {f"{kind}_{name}": part for kind, values in (("voted", votes), ("answered", answers))
                   for name, part in zip(hms.CLASSES, values.T)}  # fmt: skip
-    columns.assign(fold=fold_of, votes=data.counts[rows], **of_classes).to_parquet(options.output / "oof.parquet")
+    columns.assign(fold=fold_of, votes=data.counts[rows], **of_classes).to_parquet(
+        options.output / "oof.parquet", write_page_checksum=True
+    )
     said = np.zeros((len(table), len(hms.CLASSES)))
     said[rows] = answers
     examples = {

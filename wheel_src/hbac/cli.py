@@ -57,6 +57,12 @@ def predict_parser(parser: argparse.ArgumentParser) -> None:
         help="processes that read records [%(default)s]",
     )
     parser.add_argument("--strict", action="store_true", help="a record that is not read whole is an error")
+    parser.add_argument(
+        "--sha256",
+        type=Path,
+        metavar="FILE",
+        help="list of the inputs as sha256sum writes it; a file that differs is not read",
+    )
     parser.add_argument("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
     parser.add_argument(
         "--time-budget", metavar="8h30m", help="end within this time: drop flips, then folds, for the remaining records"
@@ -155,6 +161,7 @@ def _predict(options: argparse.Namespace) -> None:
             time_budget_s=parse_duration(options.time_budget) if options.time_budget else None,
             flip_tta=options.flip_tta,
             engine=options.engine,
+            sha256_list=options.sha256,
             progress=not options.quiet,
         )
     )

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from hbac.budget import Budget, Plan
+from hbac.digests import with_digests
 from hbac.engines import AUTO, ENGINES, make_engine
 from hbac.ensemble import Ensemble
 from hbac.errors import InputError
@@ -45,6 +46,7 @@ class RunSettings:
     time_budget_s: float | None = None
     flip_tta: bool = False
     engine: str = AUTO
+    sha256_list: Path | None = None  # of the input files, as sha256sum writes it
     progress: bool = True
 
 
@@ -79,6 +81,8 @@ def predict(settings: RunSettings) -> Summary:
     """
     started = time.monotonic()
     records = read_test_table(settings.test_dir)
+    if settings.sha256_list is not None:
+        records = with_digests(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
@@ -143,6 +147,7 @@ def _fingerprint(settings: RunSettings, records: list[Record], engine: str) -> d
         "manifest": sha256_of(settings.manifest),
         "engine": engine,
         "flip_tta": settings.flip_tta,
+        "sha256_list": sha256_of(settings.sha256_list) if settings.sha256_list else None,
         "records": sorted(map(_identity, records)),
     }
 

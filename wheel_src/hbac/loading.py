@@ -68,7 +68,7 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
     eeg, power = None, None
     if EEG in files:
         try:
-            recording = read_eeg(record.eeg_path)
+            recording = read_eeg(record.eeg_path, record.eeg_sha256)
             window = crop_eeg(recording, record.eeg_offset_s)
             eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
             notes += window.notes
@@ -93,7 +93,9 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
 def _read_power(record: Record) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
     if record.spectrogram_path is None:
         raise RecordError("expected a spectrogram_id in the table, found none")
-    window = crop_spectrogram(read_spectrogram(record.spectrogram_path), record.spectrogram_offset_s)
+    window = crop_spectrogram(
+        read_spectrogram(record.spectrogram_path, record.spectrogram_sha256), record.spectrogram_offset_s
+    )
     return window.power, window.notes
 
 

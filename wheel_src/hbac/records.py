@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hbac import competition as hms
 from hbac.errors import RecordError, one_line
+from hbac.files import sha256_of
 
 MAX_ROWS = 24 * 3600 * hms.EEG_RATE_HZ  # a whole day of EEG; more is a damaged footer or not a recording
 MAX_DECODED_BYTES = 2 << 30  # of the needed columns
@@ -31,6 +32,8 @@ class Record:
     spectrogram_path: Path | None
     eeg_offset_s: float | None = None
     spectrogram_offset_s: float | None = None
+    eeg_sha256: str | None = None  # what the files must have, where a list states it
+    spectrogram_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,16 @@ class SpectrogramFile:
     notes: tuple[str, ...] = ()
 
 
-def read_eeg(path: Path) -> EegFile:
+def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
     """Read the 19 electrodes of an EEG file; the order and the numeric type of its columns do not matter.
 
     A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN.
 
     Raises:
-        RecordError: no such file, not readable as parquet, none of the electrodes there, a column that is not
+        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as parquet, none of the electrodes there, a column that is not
             numeric, shorter than 4 s, longer than a day, too large once decoded, or nothing finite in it.
     """
-    columns, notes = _read_columns(path, hms.ELECTRODES, hms.ELECTRODES)
+    columns, notes = _read_columns(path, sha256, hms.ELECTRODES, hms.ELECTRODES)
     uv = _stack(columns, hms.ELECTRODES)
     if len(uv) < SHORTEST_EEG_S * hms.EEG_RATE_HZ:
         raise RecordError(
@@ -70,17 +73,18 @@ def read_eeg(path: Path) -> EegFile:
     return EegFile(uv, tuple(notes))
 
 
-def read_spectrogram(path: Path) -> SpectrogramFile:
+def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
     """Read a spectrogram file; the order and the numeric type of its columns do not matter.
 
     Missing frequency columns, negative values and what is not finite become NaN; unless the column `time` increases
     from row to row, the rows are taken as 2 s apart from 1 s on.
 
     Raises:
-        RecordError: no such file, not readable as parquet, none of the frequency columns there, a column that is not
+        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as
+            parquet, none of the frequency columns there, a column that is not
             numeric, no rows, too large once decoded, or nothing usable in it.
     """
-    columns, notes = _read_columns(path, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
+    columns, notes = _read_columns(path, sha256, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
     power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
     power[power < 0] = np.nan  # power cannot be negative: damage
     _check_any_finite(path, power)
@@ -140,14 +144,16 @@ def crop_spectrogram(spectrogram: SpectrogramFile, offset_s: float | None) -> Sp
 
 
 def _read_columns(
-    path: Path, wanted: tuple[str, ...], measured: tuple[str, ...]
+    path: Path, sha256: str | None, wanted: tuple[str, ...], measured: tuple[str, ...]
 ) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
     """The wanted columns that are there, as float arrays with NaN for nulls, and notes on those that are not."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(os.fspath(path)) as file:
+        if sha256 is not None and (received := sha256_of(path)) != sha256:
+            raise RecordError(f"{path.name}: expected SHA-256 {sha256}, received {received}")
+        with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as file:
             names = file.schema_arrow.names
             there = set(names)
             present = [name for name in wanted if name in there]

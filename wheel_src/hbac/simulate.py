@@ -125,7 +125,9 @@ def render(recording: Recording) -> npt.NDArray[np.float32]:
 
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
-    table.to_parquet(path, engine="pyarrow", compression="snappy", index=False, row_group_size=len(table))
+    table.to_parquet(
+        path, engine="pyarrow", compression="snappy", index=False, row_group_size=len(table), write_page_checksum=True
+    )
 
 
 def _write_tables(out: Path, recordings: Sequence[Recording]) -> None:
