@@ -26,6 +26,7 @@ from hbac.records import Record, crop_eeg, crop_spectrogram, eeg_start, read_eeg
 from hbac.spectrogram import rebuild_window
 
 RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
+START_LIMIT_S = 120.0  # for a process to import what it needs, on a machine that is busy
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
 
@@ -241,7 +242,7 @@ class _Worker:
         self.job, self.ready = None, False
 
     def order(self, job: _Job, limit_s: float) -> None:
-        self.job, self.deadline = job, time.monotonic() + limit_s
+        self.job, self.deadline = job, time.monotonic() + (limit_s if self.ready else START_LIMIT_S)
         with contextlib.suppress(OSError):  # a dead process: the pipe reports it at once
             self.pipe.send((job.record, job.files))
 
