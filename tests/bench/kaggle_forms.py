@@ -25,6 +25,7 @@ from helpers_folds import write_random_folds
 from helpers_kaggle import LAYOUTS, TINY, Kaggle, bare_environment, build, mount
 
 from hbac.competition import VOTE_COLUMNS
+from hbac.engines import BY_NAME
 from hbac.manifest import read_manifest
 from hbac.simulate import simulate
 from hbac.submission import check_submission
@@ -89,21 +90,27 @@ def many_records(folder: Path, environment: Path, count: int) -> None:
     template = pd.DataFrame({"eeg_id": [row["eeg_id"] for row in rows], **dict.fromkeys(VOTE_COLUMNS, 1 / 6)})
     template.to_csv(data / "sample_submission.csv", index=False)
     dist = build(folder / "build", ROOT)
-    kaggle = Kaggle(environment, folder / "run", sandboxed=True)
     mounted = mount(folder / "input", "competitions", "packed", dist, data)
+    ids = [row["eeg_id"] for row in rows]
+    for engine in BY_NAME:
+        answer(Kaggle(environment, folder / engine, sandboxed=True), dist, mounted, ["--engine", engine], ids)
+
+
+def answer(kaggle: Kaggle, dist: Path, mounted: Path, arguments: list[str], ids: list[int]) -> None:
+    """One run, its time, its memory, its rows."""
     peak, ended = [0.0], threading.Event()
     watcher = threading.Thread(target=watch, args=(peak, ended))
     watcher.start()
     started = time.monotonic()
-    done = kaggle.run(dist, "hbac-infer", mounted, [])
+    done = kaggle.run(dist, "hbac-infer", mounted, arguments)
     seconds = time.monotonic() - started
     ended.set()
     watcher.join()
     if done.returncode != 0:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    check_submission(kaggle.folder / "working" / "submission.csv", [row["eeg_id"] for row in rows])
+    check_submission(kaggle.folder / "working" / "submission.csv", ids)
     report = json.loads((kaggle.folder / "working" / "submission_report.json").read_text())
-    print(f"{count} records: {seconds:.0f} s ({1000 * seconds / count:.0f} ms a record), peak memory {peak[0] / 1e9:.2f} GB "
+    print(f"{len(ids)} records, {report['engine']}: {seconds:.0f} s ({1000 * seconds / len(ids):.0f} ms a record), peak memory {peak[0] / 1e9:.2f} GB "
           f"over all processes, {report['peak_memory_mb']} MB in the kernel's own; rows by status: {report['status']}")  # fmt: skip
 
 
