@@ -102,7 +102,7 @@ class ViewSettings:
     mask_frequencies: float = 0.5
     mask_times: float = 0.5
     shift_time: float = 0.5
-    drop_file: float = 0.3  # half of them the EEG, half the spectrogram
+    drop_file: float = 0.4  # half of them the EEG, half the spectrogram
     widest_band_hz: float = 3.0
     longest_stretch: int = 30  # columns
     longest_shift_s: float = 1.0
