@@ -169,15 +169,9 @@ class _Fold:
 
     def _build(self) -> "keras.Model":
         """The network for images of any height, with weights in float32 whatever it computes in."""
-        import keras
-
         network = self.settings.network
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.settings.precision)
-        try:
-            return build(replace(network, input_shape=(None, *network.input_shape[1:])))
-        finally:
-            keras.config.set_dtype_policy(before)
+        heights = replace(network, input_shape=(None, *network.input_shape[1:]))
+        return build(heights, precision=self.settings.precision)
 
     def images(self, stage: int) -> float:
         """Images of full height that take as long as an epoch of a stage: a third of one for each that is answered."""
