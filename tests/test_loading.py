@@ -161,8 +161,8 @@ def test_images_wait_in_a_bounded_queue(records: list[Record]) -> None:
 
 def test_a_slow_network_does_not_make_a_reader_late(records: list[Record]) -> None:
     many = [replace(record, eeg_id=10 * i + j) for i in range(4) for j, record in enumerate(records)]
-    with Loader(many, SETTINGS, 2, limit_s=3.0) as loader:
-        time.sleep(8)  # the queue is full and the readers wait, for longer than the limit
+    with Loader(many, SETTINGS, 2, limit_s=10.0) as loader:
+        time.sleep(13)  # the queue is full and the readers wait, for longer than the limit
         assert {loaded.status for loaded in loader} == {OK}
 
 
