@@ -1,6 +1,7 @@
 """One record: its ids, its offsets, where its files are; reading parquet into checked arrays; cropping windows."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,11 +60,13 @@ def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
     A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN.
 
     Raises:
-        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as parquet, none of the electrodes there, a column that is not
-            numeric, shorter than 4 s, longer than a day, too large once decoded, or nothing finite in it.
+        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as
+            parquet, none of the electrodes there, a column that is not numeric, shorter than 4 s, longer than a day,
+            too large once decoded, or nothing finite in it.
     """
     columns, notes = _read_columns(path, sha256, hms.ELECTRODES, hms.ELECTRODES)
     uv = _stack(columns, hms.ELECTRODES)
+    notes += _missing_if(path, np.isinf(uv), uv, "infinite")
     if len(uv) < SHORTEST_EEG_S * hms.EEG_RATE_HZ:
         raise RecordError(
             f"{path.name}: expected at least {SHORTEST_EEG_S} s of EEG "
@@ -86,7 +89,7 @@ def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
     """
     columns, notes = _read_columns(path, sha256, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
     power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
-    power[power < 0] = np.nan  # power cannot be negative: damage
+    notes += _missing_if(path, np.isinf(power), power, "infinite") + _missing_if(path, power < 0, power, "negative")
     _check_any_finite(path, power)
     time_s = 1 + hms.SPECTROGRAM_STEP_S * np.arange(len(power), dtype=np.int64)
     stated = columns.get("time")
@@ -151,6 +154,8 @@ def _read_columns(
     import pyarrow.parquet as pq
 
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise RecordError(f"{path.name}: expected a parquet file, received a folder, a pipe or a device")
         if sha256 is not None and (received := sha256_of(path)) != sha256:
             raise RecordError(f"{path.name}: expected SHA-256 {sha256}, received {received}")
         with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as file:
@@ -163,6 +168,9 @@ def _read_columns(
                     f"{path.name}: expected columns {measured[0]} ... {measured[-1]}, received {names[:3]} ..."
                 )
             _check_size(path, file.metadata, set(present))
+            twice = sorted(name for name in present if names.count(name) > 1)
+            if twice:
+                raise RecordError(f"{path.name}: expected each column once, received twice: {', '.join(twice)[:100]}")
             _check_types(path, file.schema_arrow, set(present))  # before a column of text can fill the memory
             table = file.read(columns=present, use_threads=False)
         columns = {name: _floats(name, column) for name, column in zip(table.column_names, table.columns)}
@@ -213,8 +221,15 @@ def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) 
     for j, name in enumerate(names):
         if name in columns:
             out[:, j] = columns[name]
-    out[~np.isfinite(out)] = np.nan
     return out
+
+
+def _missing_if(path: Path, bad: npt.NDArray[np.bool_], values: npt.NDArray[np.float32], what: str) -> list[str]:
+    """Take values that no recording has as missing; a note that counts them."""
+    if not (count := int(bad.sum())):
+        return []
+    values[bad] = np.nan
+    return [f"{path.name}: {count} {what} values taken as missing"]
 
 
 def _check_any_finite(path: Path, values: npt.NDArray[np.float32]) -> None:
