@@ -7,6 +7,7 @@ import time
 from hbac.loading import READY, load_record
 
 KILLS, HANGS = 13, 14  # sizes in bytes of the files that they cannot bear
+STARTS = "HBAC_TEST_STARTS"  # names a file that grows by a byte with each start
 
 
 def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
@@ -26,6 +27,15 @@ def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
         if HANGS in sizes:
             time.sleep(600)
         pipe.send(load_record(record, settings, files))
+
+
+def frail(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A deadly reader whose second and third start fail, as on a machine that is short of memory for a while."""
+    with open(os.environ[STARTS], "ab") as file:
+        file.write(b".")
+        if file.tell() in (2, 3):
+            raise SystemExit(3)
+    deadly(pipe, settings, memory_bytes)
 
 
 def stillborn(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
