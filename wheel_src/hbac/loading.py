@@ -23,7 +23,7 @@ from hbac.errors import HbacError, RecordError, one_line
 from hbac.image import ImageSettings, make_image
 from hbac.plausibility import implausible_eeg, implausible_power
 from hbac.processes import one_thread_each
-from hbac.records import Record, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
+from hbac.records import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
 from hbac.spectrogram import rebuild_window
 
 RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
@@ -70,6 +70,7 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
         MemoryError: a file wants more than there is.
     """
     notes: list[str] = []
+    doubts: list[str] = []
     eeg, power = None, None
     if EEG in files:
         try:
@@ -77,18 +78,20 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
             window = crop_eeg(recording, record.eeg_offset_s)
             eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
             notes += window.notes
+            doubts += [*window.doubts, *implausible_eeg(eeg)]
         except RecordError as error:
             notes.append(f"{EEG}: {error}")
     if SPECTROGRAM in files:
         try:
-            power, more = _read_power(record)
-            notes += more
+            spectrogram = _read_power(record)
+            power = spectrogram.power
+            notes += spectrogram.notes
+            doubts += [*spectrogram.doubts, *implausible_power(power)]
         except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
     if eeg is None and power is None:
         return Loaded(record, None, UNREADABLE, tuple(notes))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
-    doubts = (implausible_eeg(eeg) if eeg is not None else []) + (implausible_power(power) if power is not None else [])
     if status == OK and eeg is not None and power is not None:
         doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
@@ -98,13 +101,11 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
     return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
 
 
-def _read_power(record: Record) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+def _read_power(record: Record) -> SpectrogramFile:
     if record.spectrogram_path is None:
         raise RecordError("expected a spectrogram_id in the table, found none")
-    window = crop_spectrogram(
-        read_spectrogram(record.spectrogram_path, record.spectrogram_sha256), record.spectrogram_offset_s
-    )
-    return window.power, window.notes
+    file = read_spectrogram(record.spectrogram_path, record.spectrogram_sha256)
+    return crop_spectrogram(file, record.spectrogram_offset_s)
 
 
 class Loader:
