@@ -34,6 +34,18 @@ def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
         pipe.send(load_record(record, settings, files))
 
 
+def slow(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A deadly reader on a disk that takes a second for a record."""
+
+    class Slow(_Timing):
+        def recv(self):  # type: ignore[no-untyped-def]
+            job = super().recv()
+            time.sleep(1.0)
+            return job
+
+    deadly(Slow(pipe), settings, memory_bytes)
+
+
 def timed(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
     """A deadly reader under the real one's limit of memory, whose last note says how long a record took."""
     _limit_memory(memory_bytes)

@@ -27,7 +27,9 @@ def make_data(folder: Path, records: int, seed: int, bases: int = 6) -> Path:
         (out / name).mkdir(parents=True, exist_ok=True)
         for number, of in zip(numbers, many[column]):
             (out / name / f"{number}.parquet").symlink_to(base / name / f"{of}.parquet")
-    many.assign(eeg_id=numbers, spectrogram_id=numbers).to_csv(out / "test.csv", index=False)
+    many = many.assign(eeg_id=numbers, spectrogram_id=numbers)
+    many.to_csv(out / "test.csv", index=False)
+    many[["eeg_id"]].to_csv(out / "sample_submission.csv", index=False)  # the order of rows is its own
     return out
 
 
@@ -47,8 +49,14 @@ def command(data: Path, manifest: Path, output: Path, *more: object) -> list[str
     return [sys.executable, "-m", "hbac", "predict", *map(str, options)]
 
 
+def patched(code: str, words: list[str]) -> list[str]:
+    """The same command in a Python that runs `code` first, with this folder's helpers at hand."""
+    call = "from hbac.cli import main\nif __name__ == '__main__': sys.exit(main(sys.argv[1:]))"
+    return [sys.executable, "-c", f"import sys\n{code}\n{call}", *words[3:]]
+
+
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": package_folder()}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([package_folder(), str(ROOT / "tests")])}
 
 
 def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
