@@ -197,11 +197,10 @@ def _answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Bud
     with ThreadPoolExecutor(engine.streams) as pool:
         for remaining in range(len(todo), 0, -1):
             while budget.left_s() > 0:
-                try:
-                    loaded = loader.get(timeout_s=0.2)
+                loaded = _next(loader, running, budget)
+                if loaded is not None:
                     break
-                except queue.Empty:  # nothing is ready: hand on what is done meanwhile
-                    yield from _take(running, block=False)
+                yield from _take(running, block=False)  # nothing is ready: hand on what is done meanwhile
             else:
                 break
             waiting.discard(loaded.record.eeg_id)
@@ -220,6 +219,18 @@ def _answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Bud
         yield _prior(eeg_id, ensemble.manifest, OUT_OF_TIME, ("the time budget ended before this record",))
 
 
+def _next(loader: Loader, running: "set[Future[list[Answer]]]", budget: Budget) -> Loaded | None:
+    """The next image, or None if none comes soon."""
+    idle, since = all(future.done() for future in running), time.monotonic()
+    try:
+        return loader.get(timeout_s=0.2)
+    except queue.Empty:
+        return None
+    finally:
+        if idle:
+            budget.idle(time.monotonic() - since)
+
+
 def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]:
     """Answers of the batches that are done; with `block`, of at least one."""
     done, _ = wait(running, timeout=None if block else 0, return_when=FIRST_COMPLETED)
@@ -233,7 +244,7 @@ def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, plan: Plan
         return [_prior(one.record.eeg_id, ensemble.manifest, OUT_OF_TIME, one.notes) for one in batch]
     images = np.stack([one.image for one in batch])  # type: ignore[misc]
     rows = ensemble.predict(images, range(plan.folds), plan.flip)
-    budget.done(plan.passes * len(batch))
+    budget.done(plan.passes * len(batch), len(batch))
     return [
         Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, plan.folds, plan.flip)
         for one, row in zip(batch, rows)
