@@ -3,6 +3,7 @@
 # make lint   ruff and mypy
 # make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
 # make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
+# make fuzz   damaged inputs, hostile checkpoints, kills, full disks, short budgets: an hour or two, prints tables
 # make bench  five full-width folds on TEST_DIR: time and peak memory
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,11 +11,11 @@ CONFIG := wheel_src/pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help demo test lint wheel matrix kaggle bench clean
+.PHONY: help demo test lint wheel matrix kaggle fuzz bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -6
+	@sed -n 's/^# //p' Makefile | head -7
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -30,7 +31,7 @@ demo: wheel
 	$(BIN)/hbac simulate demo/data --patients 0 --test-records 12 --seed 1
 	$(BIN)/python kernel/infer.py --test-dir demo/data --output demo/submission.csv
 	$(BIN)/hbac check demo/submission.csv --test-dir demo/data
-	@echo; head -6 demo/submission.csv; echo "..."
+	@echo; head -7 demo/submission.csv; echo "..."
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
@@ -46,6 +47,12 @@ matrix: wheel
 
 kaggle: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/kaggle_forms.py
+
+fuzz: .venv/ready
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/inputs.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/checkpoints.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/kills.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/disturbances.py
 
 bench: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/full_width.py $(or $(TEST_DIR),$(error make bench TEST_DIR=FOLDER))

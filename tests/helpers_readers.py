@@ -3,10 +3,13 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
-from hbac.loading import READY, load_record
+from hbac.loading import OUT_OF_MEMORY, READY, Loaded, _limit_memory, load_record
 
-KILLS, HANGS = 13, 14  # sizes in bytes of the files that they cannot bear
+KILLS, HANGS, GOES = 13, 14, 15  # sizes in bytes of the files that they cannot bear, or that go before they are read
+TOOK = "took "  # begins a note of `timed`
+STARTS = "HBAC_TEST_STARTS"  # names a file that grows by a byte with each start
 
 
 def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
@@ -20,12 +23,62 @@ def deadly(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
         paths = [
             path for kind, path in (("eeg", record.eeg_path), ("spectrogram", record.spectrogram_path)) if kind in files
         ]
-        sizes = [os.path.getsize(path) for path in paths]
+        sizes = [os.path.getsize(path) if os.path.isfile(path) else 0 for path in paths]
         if KILLS in sizes:
             os.kill(os.getpid(), signal.SIGKILL)
         if HANGS in sizes:
             time.sleep(600)
+        for path, size in zip(paths, sizes):
+            if size == GOES:
+                os.unlink(path)
         pipe.send(load_record(record, settings, files))
+
+
+def slow(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A deadly reader on a disk that takes a second for a record."""
+
+    class Slow(_Timing):
+        def recv(self):  # type: ignore[no-untyped-def]
+            job = super().recv()
+            time.sleep(1.0)
+            return job
+
+    deadly(Slow(pipe), settings, memory_bytes)
+
+
+def timed(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A deadly reader under the real one's limit of memory, whose last note says how long a record took."""
+    _limit_memory(memory_bytes)
+    try:
+        deadly(_Timing(pipe), settings, memory_bytes)
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+
+
+class _Timing:
+    """A pipe that adds to what it sends how long that took."""
+
+    def __init__(self, pipe):  # type: ignore[no-untyped-def]
+        self._pipe, self._started = pipe, 0.0
+
+    def recv(self):  # type: ignore[no-untyped-def]
+        job = self._pipe.recv()
+        self._started = time.monotonic()
+        return job
+
+    def send(self, what):  # type: ignore[no-untyped-def]
+        if isinstance(what, Loaded):
+            what = replace(what, notes=(*what.notes, f"{TOOK}{time.monotonic() - self._started:.3f} s"))
+        self._pipe.send(what)
+
+
+def frail(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A deadly reader whose second and third start fail, as on a machine that is short of memory for a while."""
+    with open(os.environ[STARTS], "ab") as file:
+        file.write(b".")
+        if file.tell() in (2, 3):
+            raise SystemExit(3)
+    deadly(pipe, settings, memory_bytes)
 
 
 def stillborn(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]

@@ -55,6 +55,31 @@ def test_the_run_ends_in_time(limit_s: float, pass_s: float) -> None:
     assert end <= limit_s + 10 * pass_s  # one record may be on its way
 
 
+def test_a_slow_disk_takes_no_folds() -> None:
+    """Reading takes 5 s a record and a pass 0.1 s: with fewer passes no record more would be answered."""
+    clock = Clock()
+    budget = Budget(200, FULL, 0.0, clock)
+    budget.begin()
+    plans = []
+    for remaining in range(100, 65, -1):
+        clock.now += 5.0
+        budget.idle(5.0)
+        plans.append(budget.plan(remaining))
+        clock.now += plans[-1].passes * 0.1
+        budget.done(plans[-1].passes)
+    assert set(plans[:30]) == {FULL}
+
+
+@pytest.mark.parametrize(("ready_s", "end_s"), [(0, 93), (4, 92), (40, 83), (1000, 50)])
+def test_a_slow_start_leaves_more_for_the_end(ready_s: float, end_s: float) -> None:
+    clock = Clock()
+    budget = Budget(100, FULL, 0.0, clock)
+    clock.now = ready_s
+    budget.begin()
+    clock.now = 0
+    assert budget.left_s() == end_s
+
+
 def test_when_there_is_no_time_at_all_the_prior_answers() -> None:
     assert run(60, 1000, 5.0)[1][-1] == Plan(0, False)
 

@@ -128,6 +128,41 @@ def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSett
     assert predict(replace(settings, resume=True)).status == {OK: 6}
 
 
+def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) -> None:
+    records = read_test_table(settings.test_dir)
+    whole = records[0].eeg_path.read_bytes()
+    records[0].eeg_path.write_bytes(bytes(len(whole)))  # the journal knows files by their sizes
+    with pytest.raises(InputError, match="1 were not"):
+        predict(replace(settings, strict=True))
+    records[0].eeg_path.write_bytes(whole)
+    assert predict(replace(settings, resume=True, strict=True)).status == {OK: 6}
+
+
+def test_folders_that_go_during_the_run_cost_no_row_and_no_order(
+    settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = pd.read_csv(settings.test_dir / "sample_submission.csv")
+    template.iloc[::-1].to_csv(settings.test_dir / "sample_submission.csv", index=False)
+    shutil.copytree(settings.manifest.parent, tmp_path / "weights")
+    settings = replace(settings, manifest=tmp_path / "weights" / settings.manifest.name)
+
+    class Removing(inference.Budget):
+        def begin(self) -> None:
+            super().begin()
+            shutil.rmtree(settings.test_dir)
+            shutil.rmtree(settings.manifest.parent)
+
+    monkeypatch.setattr(inference, "Budget", Removing)
+    summary = predict(settings)
+    check_submission(settings.output, template["eeg_id"].tolist()[::-1])
+    assert sum(summary.status.values()) == 6
+
+
+@pytest.mark.parametrize(("budget_s", "limit_s"), [(None, 120), (30600.0, 120), (600.0, 30), (20.0, 5)])
+def test_a_file_that_hangs_takes_a_twentieth_of_the_budget_at_most(budget_s: float | None, limit_s: float) -> None:
+    assert inference._record_limit_s(budget_s) == limit_s
+
+
 def damage_weights(settings: RunSettings, tmp_path: Path) -> RunSettings:
     folder = tmp_path / "damaged"
     shutil.copytree(settings.manifest.parent, folder)

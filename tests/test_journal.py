@@ -54,6 +54,48 @@ def test_the_journal_of_another_run_is_refused_by_what_differs(path: Path) -> No
         journal.begin({**RUN, "manifest": "xyz"})
 
 
+CHANGES = [  # of one value of a row
+    ("eeg_id", [7]),
+    ("eeg_id", True),
+    ("probabilities", [0.1, 0.2, 0.3, 0.15, 0.05, "0.2"]),
+    ("probabilities", [0.1, 0.2, 0.3, 0.15, 0.05, float("nan")]),
+    ("probabilities", [0.1, 0.2, 0.3, 0.15, 0.05, 0.3]),
+    ("probabilities", [1.1, -0.1, 0, 0, 0, 0]),
+    ("status", None),
+    ("notes", [1]),
+    ("folds", "3"),
+    ("flipped", 1),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), CHANGES, ids=lambda x: str(x))
+def test_a_row_with_a_value_that_no_run_writes_is_left_out(key: str, value: object, path: Path) -> None:
+    first, second, third = path.read_text().splitlines()
+    path.write_text("\n".join([first, json.dumps({**json.loads(second), key: value}), third]) + "\n")
+    assert Journal(path, resume=True).answers == ANSWERS[1:]
+
+
+def test_deep_nesting_ends_the_rows(path: Path) -> None:
+    path.write_text(path.read_text() + "[" * 200_000 + "\n")
+    assert Journal(path, resume=True).answers == ANSWERS
+
+
+@pytest.mark.parametrize("room", range(3))
+def test_a_disk_that_fills_up_gives_one_clear_line_and_rows_to_go_on_from(room: int, path: Path) -> None:
+    """A limit on the size of files stands for the disk: it takes part of a line, then none."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100 * room + 1, before[1]))
+    try:
+        with pytest.raises(InputError, match="room for the journal: .*--resume"), Journal(path, resume=True) as journal:
+            journal.begin(RUN)
+            for answer in ANSWERS * 3:
+                journal.add(answer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert Journal(path, resume=True).answers[:2] == ANSWERS
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[]\n", b"{}\n", b'"text"\n{"eeg_id": 7}\n', b"null\n"])
 def test_what_is_no_journal_gives_no_rows(content: bytes, path: Path) -> None:
     path.write_bytes(content)

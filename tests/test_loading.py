@@ -129,6 +129,44 @@ def test_a_file_that_hangs_its_reader_costs_its_time_limit(
     assert time.monotonic() - started < 30
 
 
+def test_after_a_few_files_that_hang_the_others_get_less_time(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    monkeypatch.setattr(loading, "PATIENCE", 1)
+    monkeypatch.setattr(loading, "HANGING_LIMIT_S", 0.5)
+    monkeypatch.setattr(loading, "HANGING_FACTOR", 0)
+    for record in records[:3]:
+        os.truncate(record.eeg_path, helpers_readers.HANGS)
+    loaded = load_all(records, workers=1, limit_s=8.0)
+    assert {loaded[record.eeg_id].status for record in records[:3]} == {SPECTROGRAM_ONLY}
+    assert {loaded[record.eeg_id].status for record in records[3:]} == {OK}
+    notes = " ".join(note for one in loaded.values() for note in one.notes)
+    assert notes.count("took longer than 8 s") == 1
+    assert notes.count("took longer than 0.5 s") == 5
+
+
+def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    os.truncate(records[0].eeg_path, helpers_readers.KILLS)
+    with Loader(records, SETTINGS, 1) as loader:
+        assert [loaded.record.eeg_id for loaded in loader][-1] == records[0].eeg_id
+
+
+def test_a_bad_start_in_the_middle_of_a_run_is_tried_again(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.frail)
+    monkeypatch.setenv(helpers_readers.STARTS, str(tmp_path / "starts"))
+    os.truncate(records[0].eeg_path, helpers_readers.KILLS)
+    loaded = load_all(records, workers=1)
+    assert loaded[records[0].eeg_id].status == SPECTROGRAM_ONLY
+    assert {loaded[record.eeg_id].status for record in records[1:]} == {OK}
+    assert len((tmp_path / "starts").read_bytes()) == 5  # one, two bad ones after a death, and again after the second
+
+
 def test_a_file_that_wants_too_much_memory_is_a_note(records: list[Record]) -> None:
     rows = 12_000_000  # 19 columns: 912 MB once decoded
     zeros = pa.array(np.zeros(rows, np.float32)).dictionary_encode().cast(pa.float32())

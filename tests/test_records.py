@@ -114,14 +114,18 @@ def test_nulls_and_what_is_not_finite_become_nan(tmp_path, read, make):
     columns[second][:4] = [np.inf, -np.inf, np.nan, 1e300]  # the last is more than float32 can hold
     columns[third] = pa.array([None, *columns[third][1:].astype(int).tolist()])
     expected[:4, 1] = expected[0, 2] = np.nan
-    np.testing.assert_array_equal(measured(read, write_parquet(tmp_path / "x.parquet", columns)), expected)
+    path = write_parquet(tmp_path / "x.parquet", columns)
+    np.testing.assert_array_equal(measured(read, path), expected)
+    assert read(path).notes == ("x.parquet: 3 infinite values taken as missing",)
 
 
 def test_negative_power_is_damage(tmp_path):
     columns = spectrogram_columns()
     expected = stated(columns)
     columns["RL_0.59"][7], expected[7, 100] = -1, np.nan
-    np.testing.assert_array_equal(read_spectrogram(write_parquet(tmp_path / "x.parquet", columns)).power, expected)
+    spectrogram = read_spectrogram(write_parquet(tmp_path / "x.parquet", columns))
+    np.testing.assert_array_equal(spectrogram.power, expected)
+    assert spectrogram.notes == ("x.parquet: 1 negative values taken as missing",)
 
 
 def test_missing_electrodes_become_nan_and_are_named(tmp_path):
@@ -189,6 +193,21 @@ def test_a_truncated_file_is_an_error(tmp_path, read, make, share):
 def test_a_folder_in_place_of_the_file_is_an_error(tmp_path, read, make):
     (tmp_path / "x.parquet").mkdir()
     assert "expected a parquet file, received" in refused(read, tmp_path / "x.parquet")
+
+
+@both_readers
+def test_a_pipe_in_place_of_the_file_is_an_error_at_once(tmp_path, read, make):
+    os.mkfifo(tmp_path / "x.parquet")  # opened as a file, it would be waited for
+    assert "received a folder, a pipe or a device" in refused(read, tmp_path / "x.parquet")
+
+
+@both_readers
+def test_a_column_that_comes_twice_is_an_error(tmp_path, read, make):
+    columns = make()
+    name = "T5" if read is read_eeg else "LP_4.1"
+    table = pa.table([*columns.values(), columns[name]], names=[*columns, name])
+    pq.write_table(table, tmp_path / "x.parquet")
+    assert f"expected each column once, received twice: {name}" in refused(read, tmp_path / "x.parquet")
 
 
 @needs_permissions

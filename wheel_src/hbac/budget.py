@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hbac.errors import InputError
 
 RESERVE_SHARE, RESERVE_S = 0.02, 5.0  # kept for the end: the last records on their way, writing, checking
+IDLE_SHARE = 0.2  # of the time, from which on the network waits for records rather than they for it
+RESERVE_OF_START = 0.25  # of the time until the network was ready: on a machine that starts slowly all is slow
 
 
 @dataclass(frozen=True)
@@ -39,22 +41,34 @@ class Budget:
         self._end = (
             None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
         )
+        self._started, self._limit_s = started, limit_s
         self._first = 0.0
+        self._idle_s = 0.0
         self._passes = 0
+        self._records = 0
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """The network is ready: from now on time is spent on records."""
         self._first = self._clock()
+        if self._end is not None and self._limit_s is not None:
+            self._end = max(
+                self._end - RESERVE_OF_START * (self._first - self._started), self._started + self._limit_s / 2
+            )
+
+    def idle(self, seconds: float) -> None:
+        """Count time in which the network had nothing to do: fewer folds would not have made it shorter."""
+        self._idle_s += seconds
 
     def left_s(self) -> float:
         """Seconds left for records; infinite without a limit."""
         return float("inf") if self._end is None else self._end - self._clock()
 
-    def done(self, passes: int) -> None:
-        """Count finished passes through a network."""
+    def done(self, passes: int, records: int = 1) -> None:
+        """Count finished passes through a network, and the records that they answered."""
         with self._lock:
             self._passes += passes
+            self._records += records
 
     def plan(self, remaining: int) -> Plan:
         """What the next record gets if `remaining` records, itself included, are to fit."""
@@ -63,7 +77,10 @@ class Budget:
             return Plan(0, False)
         if self._end is None or not self._passes:
             return self._full
-        pass_s = (self._clock() - self._first) / self._passes
+        elapsed = self._clock() - self._first
+        pass_s = (elapsed - self._idle_s) / self._passes
+        if self._idle_s > IDLE_SHARE * elapsed:  # reading decides how many records still come
+            remaining = min(remaining, 1 + int(left * self._records / elapsed))
         options = [self._full, *(Plan(folds, False) for folds in range(self._full.folds, 0, -1))]
         fitting = (plan for plan in options if remaining * plan.passes * pass_s <= left)
         return next(fitting, options[-1])

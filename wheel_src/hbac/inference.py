@@ -22,7 +22,7 @@ from hbac.ensemble import Ensemble
 from hbac.errors import InputError
 from hbac.files import sha256_of, write_atomically
 from hbac.journal import Answer, Journal
-from hbac.loading import OK, Loaded, Loader
+from hbac.loading import INCOMPLETE, OK, RECORD_LIMIT_S, SUSPECT, Loaded, Loader
 from hbac.manifest import Manifest, read_manifest
 from hbac.records import Record
 from hbac.submission import order_of_rows, write_submission
@@ -85,16 +85,19 @@ def predict(settings: RunSettings) -> Summary:
         records = with_digests(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
+    ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
+    digests = _digests(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
         full = Plan(len(manifest.folds), settings.flip_tta)
-        journal.keep(lambda answer: _not_cut_short(answer, full))
+        journal.keep(lambda answer: _whole(answer, full))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
         budget = Budget(settings.time_budget_s, full, started)
-        with Loader(todo, manifest.preprocessing, settings.workers) as loader:  # reads while TensorFlow is imported
+        limit_s = _record_limit_s(settings.time_budget_s)
+        with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
             engine = make_engine(settings.engine, manifest.network, settings.batch_size)
             ensemble = Ensemble(manifest, engine)
-            journal.begin(_fingerprint(settings, records, engine.description))
+            journal.begin(_fingerprint(settings, digests, records, engine.description))
             budget.begin()
             ready_s = time.monotonic() - started
             with _progress_bar(settings, len(records), len(answered)) as bar:
@@ -102,24 +105,42 @@ def predict(settings: RunSettings) -> Summary:
                     journal.add(answer)
                     bar.update()
         summary = _summary(settings, records, journal.answers, full, time.monotonic() - started)
-        _write_report(summary, settings, manifest, engine.description, ready_s)
+        _write_report(summary, settings, manifest, digests["manifest"], engine.description, ready_s)
         if settings.strict and summary.problems:
             first = summary.problems[0]
             raise InputError(
                 f"--strict: expected every record whole, {len(summary.problems)} were not, first eeg_id "
                 f"{first.eeg_id} ({first.status}: {'; '.join(first.notes)}); all of them in {summary.report}"
             )
-        ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
     return summary
 
 
-def _not_cut_short(answer: Answer, full: Plan) -> bool:
-    """Whether a row is as good as it can be: what a time budget took from it, another run may give."""
-    return answer.status != OUT_OF_TIME and (
-        not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip)
-    )
+def _whole(answer: Answer, full: Plan) -> bool:
+    """Whether a row is as good as it can be: what a time budget or an unreadable file took, another run may give."""
+    both_files = answer.status in (OK, INCOMPLETE, SUSPECT)
+    return both_files and (answer.folds, answer.flipped) == (full.folds, full.flip)
+
+
+def _digests(settings: RunSettings) -> dict[str, str | None]:
+    """SHA-256 of what a run is told by: the manifest, and the list of the inputs' digests, if there is one.
+
+    Raises:
+        InputError: one of them cannot be read.
+    """
+    digests: dict[str, str | None] = {"manifest": None, "sha256_list": None}
+    for name, path in (("manifest", settings.manifest), ("sha256_list", settings.sha256_list)):
+        try:
+            digests[name] = sha256_of(path) if path else None
+        except OSError as error:
+            raise InputError(f"{path}: expected a file that can be read: {error.strerror}") from error
+    return digests
+
+
+def _record_limit_s(time_budget_s: float | None) -> float:
+    """Time for one attempt at a record: a file that hangs must not take a whole budget from the others."""
+    return RECORD_LIMIT_S if time_budget_s is None else min(RECORD_LIMIT_S, max(5.0, time_budget_s / 20))
 
 
 def _check_settings(settings: RunSettings) -> None:
@@ -140,14 +161,15 @@ def _check_settings(settings: RunSettings) -> None:
         raise InputError(f"{settings.output.parent}: expected a folder to write to, received one that is read-only")
 
 
-def _fingerprint(settings: RunSettings, records: list[Record], engine: str) -> dict[str, Any]:
+def _fingerprint(
+    settings: RunSettings, digests: dict[str, str | None], records: list[Record], engine: str
+) -> dict[str, Any]:
     """All that decides an answer, so that a journal is only taken up by the run it belongs to."""
     return {
         "hbac": __version__,
-        "manifest": sha256_of(settings.manifest),
+        **digests,
         "engine": engine,
         "flip_tta": settings.flip_tta,
-        "sha256_list": sha256_of(settings.sha256_list) if settings.sha256_list else None,
         "records": sorted(map(_identity, records)),
     }
 
@@ -175,11 +197,10 @@ def _answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Bud
     with ThreadPoolExecutor(engine.streams) as pool:
         for remaining in range(len(todo), 0, -1):
             while budget.left_s() > 0:
-                try:
-                    loaded = loader.get(timeout_s=0.2)
+                loaded = _next(loader, running, budget)
+                if loaded is not None:
                     break
-                except queue.Empty:  # nothing is ready: hand on what is done meanwhile
-                    yield from _take(running, block=False)
+                yield from _take(running, block=False)  # nothing is ready: hand on what is done meanwhile
             else:
                 break
             waiting.discard(loaded.record.eeg_id)
@@ -198,6 +219,18 @@ def _answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Bud
         yield _prior(eeg_id, ensemble.manifest, OUT_OF_TIME, ("the time budget ended before this record",))
 
 
+def _next(loader: Loader, running: "set[Future[list[Answer]]]", budget: Budget) -> Loaded | None:
+    """The next image, or None if none comes soon."""
+    idle, since = all(future.done() for future in running), time.monotonic()
+    try:
+        return loader.get(timeout_s=0.2)
+    except queue.Empty:
+        return None
+    finally:
+        if idle:
+            budget.idle(time.monotonic() - since)
+
+
 def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]:
     """Answers of the batches that are done; with `block`, of at least one."""
     done, _ = wait(running, timeout=None if block else 0, return_when=FIRST_COMPLETED)
@@ -211,7 +244,7 @@ def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, plan: Plan
         return [_prior(one.record.eeg_id, ensemble.manifest, OUT_OF_TIME, one.notes) for one in batch]
     images = np.stack([one.image for one in batch])  # type: ignore[misc]
     rows = ensemble.predict(images, range(plan.folds), plan.flip)
-    budget.done(plan.passes * len(batch))
+    budget.done(plan.passes * len(batch), len(batch))
     return [
         Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, plan.folds, plan.flip)
         for one, row in zip(batch, rows)
@@ -254,7 +287,9 @@ def _named(answer: Answer, full: Plan) -> str:
     return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
 
 
-def _write_report(summary: Summary, settings: RunSettings, manifest: Manifest, engine: str, ready_s: float) -> None:
+def _write_report(
+    summary: Summary, settings: RunSettings, manifest: Manifest, digest: str | None, engine: str, ready_s: float
+) -> None:
     document = {
         "hbac": __version__,
         "rows": summary.rows,
@@ -262,7 +297,7 @@ def _write_report(summary: Summary, settings: RunSettings, manifest: Manifest, e
         "rows_not_answered_whole": [
             {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
         ],
-        "manifest": {"title": manifest.title, "sha256": sha256_of(settings.manifest), "folds": len(manifest.folds)},
+        "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
         "engine": engine,
         "settings": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()},
         "seconds": round(summary.seconds, 3),

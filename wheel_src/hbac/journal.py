@@ -5,11 +5,12 @@ that a kill cut short does not count. Removed when the submission is there.
 """
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from hbac import competition as hms
 from hbac.errors import InputError
@@ -38,7 +39,7 @@ class Journal:
 
     def __init__(self, path: Path, resume: bool):
         self.path = path
-        self._file: TextIO | None = None
+        self._file: BinaryIO | None = None
         lines = self._read() if resume and path.exists() else []
         self._received = lines[0].get("fingerprint") if lines and isinstance(lines[0], dict) else None
         self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
@@ -66,7 +67,10 @@ class Journal:
                 )
         lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
         write_atomically(self.path, "".join(map(_line, lines)).encode())
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
+        try:
+            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__; nothing waits to be written
+        except OSError as error:
+            raise InputError(f"{self.path}: expected a journal to write to: {error.strerror}") from error
 
     def __enter__(self) -> "Journal":
         return self
@@ -86,11 +90,15 @@ class Journal:
         if self._file is None:
             raise RuntimeError("Journal.begin comes before Journal.add")
         self.answers.append(answer)
+        line = _line(asdict(answer)).encode()
         try:
-            self._file.write(_line(asdict(answer)))
-            self._file.flush()
+            written = self._file.write(line)
+            if written != len(line):  # a nearly full disk takes a part, and refuses the rest
+                self._file.write(line[written:])
         except OSError as error:
-            raise InputError(f"{self.path}: expected room for the journal: {error.strerror}") from error
+            raise InputError(
+                f"{self.path}: expected room for the journal: {error.strerror}; go on with --resume when there is"
+            ) from error
 
     def remove(self) -> None:
         """Take the journal away: the submission is there."""
@@ -107,7 +115,7 @@ class Journal:
         for text in content.splitlines():
             try:
                 lines.append(json.loads(text))
-            except ValueError:
+            except (ValueError, RecursionError):
                 break  # cut short by the kill; whatever follows is not to be trusted
         return lines
 
@@ -124,4 +132,17 @@ def _answer(line: Any) -> Answer | None:
     probabilities, notes = line["probabilities"], line["notes"]
     if not isinstance(probabilities, list) or not isinstance(notes, list) or len(probabilities) != len(hms.CLASSES):
         return None
-    return Answer(**{**line, "probabilities": tuple(probabilities), "notes": tuple(notes)})
+    answer = Answer(**{**line, "probabilities": tuple(probabilities), "notes": tuple(notes)})
+    return answer if _sound(answer) else None
+
+
+def _sound(answer: Answer) -> bool:
+    """Whether every part is of its type and the probabilities are some: a damaged disk must not pass for an answer."""
+    numbers = [answer.eeg_id, answer.folds]
+    if not all(type(number) is int for number in numbers) or type(answer.flipped) is not bool:
+        return False
+    if not all(isinstance(text, str) for text in (answer.status, *answer.notes)):
+        return False
+    if not all(type(p) in (int, float) and 0 <= p <= 1 for p in answer.probabilities):
+        return False
+    return math.isclose(sum(answer.probabilities), 1.0, abs_tol=1e-9)

@@ -19,15 +19,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.consistency import disagreement
-from hbac.errors import HbacError, RecordError
+from hbac.errors import HbacError, RecordError, one_line
 from hbac.image import ImageSettings, make_image
+from hbac.plausibility import implausible_eeg, implausible_power
 from hbac.processes import one_thread_each
-from hbac.records import Record, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
+from hbac.records import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start, read_eeg, read_spectrogram
 from hbac.spectrogram import rebuild_window
 
 RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
+PATIENCE = 4  # attempts that may take the whole of that; a thousand would cost a day
+HANGING_LIMIT_S, HANGING_FACTOR = 5.0, 20  # after them: the larger of this time and this many times the slowest record
 START_LIMIT_S = 120.0  # for a process to import what it needs, on a machine that is busy
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
+START_TRIES = 5  # in a row that may fail once one has been well, before a run gives up
 AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
 
 OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
@@ -50,8 +54,8 @@ class Loaded:
 
     record: Record
     image: npt.NDArray[np.float32] | None  # (400, 300, 3)
-    # OK; INCOMPLETE: both files, one short or without some columns; SUSPECT: both files, which contradict each other;
-    # or what else the answer rests on.
+    # OK; INCOMPLETE: both files, one short or with columns or values that are not there; SUSPECT: both files, with values
+    # that no recording shows or that contradict each other; or what else the answer rests on.
     status: str
     notes: tuple[str, ...] = ()
 
@@ -66,6 +70,7 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
         MemoryError: a file wants more than there is.
     """
     notes: list[str] = []
+    doubts: list[str] = []
     eeg, power = None, None
     if EEG in files:
         try:
@@ -73,38 +78,42 @@ def load_record(record: Record, settings: ImageSettings, files: Sequence[str] = 
             window = crop_eeg(recording, record.eeg_offset_s)
             eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
             notes += window.notes
+            doubts += [*window.doubts, *implausible_eeg(eeg)]
         except RecordError as error:
             notes.append(f"{EEG}: {error}")
     if SPECTROGRAM in files:
         try:
-            power, more = _read_power(record)
-            notes += more
+            spectrogram = _read_power(record)
+            power = spectrogram.power
+            notes += spectrogram.notes
+            doubts += [*spectrogram.doubts, *implausible_power(power)]
         except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
     if eeg is None and power is None:
         return Loaded(record, None, UNREADABLE, tuple(notes))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
-    if status == OK and eeg is not None and power is not None and (apart := disagreement(eeg, power)):
-        status, notes = SUSPECT, list(apart)  # of an incomplete file nobody knows where its samples belong
+    if status == OK and eeg is not None and power is not None:
+        doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
+        status = SUSPECT if doubts else OK
+    notes += doubts
     if power is None:
         power = rebuild_window(recording.uv, start)
     return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
 
 
-def _read_power(record: Record) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+def _read_power(record: Record) -> SpectrogramFile:
     if record.spectrogram_path is None:
         raise RecordError("expected a spectrogram_id in the table, found none")
-    window = crop_spectrogram(
-        read_spectrogram(record.spectrogram_path, record.spectrogram_sha256), record.spectrogram_offset_s
-    )
-    return window.power, window.notes
+    file = read_spectrogram(record.spectrogram_path, record.spectrogram_sha256)
+    return crop_spectrogram(file, record.spectrogram_offset_s)
 
 
 class Loader:
     """Iterate over the images of records in the order in which they are done; use as a context manager.
 
     Every record comes exactly once, whatever its files do. If a process dies or takes too long over a record, the
-    record is tried again with its EEG alone, then with its spectrogram alone.
+    record is tried again after all others, with its EEG alone, then with its spectrogram alone. After a few that take
+    too long the limit shrinks to what records have been seen to need, many times over.
 
     Args:
         records: what to load.
@@ -123,6 +132,8 @@ class Loader:
         memory_bytes: int = MEMORY_LIMIT_BYTES,
     ):
         self._limit_s = limit_s
+        self._hanging, self._slowest_s = 0, 0.0  # attempts that took too long; the longest that did not
+        self._started, self._bad_starts = False, 0  # whether a process has ever been ready; bad starts since one was
         self._jobs = deque(_Job(record) for record in records)
         self._total = len(records)
         self._done: queue.Queue[Loaded | BaseException] = queue.Queue(maxsize=AHEAD)
@@ -163,7 +174,7 @@ class Loader:
     def _step(self) -> None:
         for worker in self._workers:
             if worker.job is None and self._jobs:
-                worker.order(self._jobs.popleft(), self._limit_s)
+                worker.order(self._jobs.popleft(), self._limit())
         busy = [worker for worker in self._workers if worker.job]
         ready = connection.wait([worker.pipe for worker in busy], timeout=0.2)
         for worker in busy:
@@ -171,7 +182,13 @@ class Loader:
             if worker.pipe in ready or worker.pipe.poll():  # a full queue may have held us up for longer than a limit
                 self._receive(worker, worker.job)
             elif time.monotonic() > worker.deadline:
-                self._failed(worker, worker.job, f"took longer than {self._limit_s:g} s")
+                self._hanging += worker.ready
+                self._failed(worker, worker.job, f"took longer than {worker.limit_s:.3g} s")
+
+    def _limit(self) -> float:
+        if self._hanging < PATIENCE:
+            return self._limit_s
+        return min(self._limit_s, max(HANGING_LIMIT_S, HANGING_FACTOR * self._slowest_s))
 
     def _receive(self, worker: "_Worker", job: "_Job") -> None:
         try:
@@ -184,19 +201,27 @@ class Loader:
             self._failed(worker, job, what)
             return
         if loaded == READY:  # it starts on the job now
-            worker.ready, worker.deadline = True, time.monotonic() + self._limit_s
+            worker.be_ready(self._limit())
+            self._started, self._bad_starts = True, 0
             return
+        self._slowest_s = max(self._slowest_s, time.monotonic() - worker.since)
         worker.job = None
         self._settle(job, loaded, job.next_tries)
 
     def _failed(self, worker: "_Worker", job: "_Job", what: str) -> None:
-        if not worker.ready:  # not the record's fault, and no other record would fare better
-            raise HbacError(
-                f"expected a process that reads records, received one that {what} at its start; a script that calls "
-                'hbac needs `if __name__ == "__main__":` around it'
-            )
+        was_ready = worker.ready
         worker.kill()
+        if not was_ready:  # not the record's fault
+            self._bad_starts += 1
+            if not self._started or self._bad_starts >= START_TRIES:
+                raise HbacError(
+                    f"expected a process that reads records, received one that {what} at its start; a script that "
+                    'calls hbac needs `if __name__ == "__main__":` around it'
+                )
         worker.start()
+        if not was_ready:
+            self._jobs.append(job)
+            return
         note = f"reading {' and '.join(job.files)}: {what}"
         next_tries = ((EEG,), (SPECTROGRAM,)) if job.files == BOTH else job.next_tries
         self._settle(job, Loaded(job.record, None, UNREADABLE, (note,)), next_tries)
@@ -204,7 +229,7 @@ class Loader:
     def _settle(self, job: "_Job", loaded: Loaded, next_tries: tuple[tuple[str, ...], ...]) -> None:
         notes = job.notes + loaded.notes
         if loaded.image is None and next_tries:
-            self._jobs.appendleft(_Job(job.record, next_tries[0], next_tries[1:], notes))
+            self._jobs.append(_Job(job.record, next_tries[0], next_tries[1:], notes))
         else:
             self._put(replace(loaded, notes=notes))
 
@@ -229,22 +254,33 @@ class _Worker:
     def __init__(self, settings: ImageSettings, memory_bytes: int):
         self._arguments = (settings, memory_bytes)
         self.job: _Job | None = None
-        self.deadline = 0.0
+        self.since, self.limit_s = 0.0, 0.0  # the start of what it is at, and the seconds that it has for it
         self.ready = False
 
     def start(self) -> None:
         context = get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
-        with one_thread_each():
-            self._process.start()
+        try:
+            with one_thread_each():
+                self._process.start()
+        except OSError as error:
+            raise HbacError(f"expected another process to read records with, received {one_line(error)}") from error
         theirs.close()  # so that the end of the process ends the pipe
         self.job, self.ready = None, False
 
     def order(self, job: _Job, limit_s: float) -> None:
-        self.job, self.deadline = job, time.monotonic() + (limit_s if self.ready else START_LIMIT_S)
+        self.job, self.since, self.limit_s = job, time.monotonic(), limit_s if self.ready else START_LIMIT_S
         with contextlib.suppress(OSError):  # a dead process: the pipe reports it at once
             self.pipe.send((job.record, job.files))
+
+    def be_ready(self, limit_s: float) -> None:
+        """It has started, and begins with its job."""
+        self.ready, self.since, self.limit_s = True, time.monotonic(), limit_s
+
+    @property
+    def deadline(self) -> float:
+        return self.since + self.limit_s
 
     def exit_code(self) -> int | None:
         self._process.join(timeout=5)

@@ -1,6 +1,7 @@
 """One record: its ids, its offsets, where its files are; reading parquet into checked arrays; cropping windows."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac import competition as hms
+from hbac.dictionaries import misfits
 from hbac.errors import RecordError, one_line
 from hbac.files import sha256_of
 
@@ -42,6 +44,7 @@ class EegFile:
 
     uv: npt.NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # signs of damage
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class SpectrogramFile:
     time_s: npt.NDArray[np.int64]
     power: npt.NDArray[np.float32]
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()  # signs of damage
 
 
 def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
@@ -59,18 +63,20 @@ def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
     A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN.
 
     Raises:
-        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as parquet, none of the electrodes there, a column that is not
-            numeric, shorter than 4 s, longer than a day, too large once decoded, or nothing finite in it.
+        RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as
+            parquet, none of the electrodes there, a column that is not numeric, shorter than 4 s, longer than a day,
+            too large once decoded, or nothing finite in it.
     """
-    columns, notes = _read_columns(path, sha256, hms.ELECTRODES, hms.ELECTRODES)
+    columns, notes, doubts = _read_columns(path, sha256, hms.ELECTRODES, hms.ELECTRODES)
     uv = _stack(columns, hms.ELECTRODES)
+    notes += _missing_if(path, np.isinf(uv), uv, "infinite")
     if len(uv) < SHORTEST_EEG_S * hms.EEG_RATE_HZ:
         raise RecordError(
             f"{path.name}: expected at least {SHORTEST_EEG_S} s of EEG "
             f"({SHORTEST_EEG_S * hms.EEG_RATE_HZ} rows), received {len(uv)} rows"
         )
     _check_any_finite(path, uv)
-    return EegFile(uv, tuple(notes))
+    return EegFile(uv, tuple(notes), doubts)
 
 
 def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
@@ -84,9 +90,9 @@ def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
             parquet, none of the frequency columns there, a column that is not
             numeric, no rows, too large once decoded, or nothing usable in it.
     """
-    columns, notes = _read_columns(path, sha256, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
+    columns, notes, doubts = _read_columns(path, sha256, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
     power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
-    power[power < 0] = np.nan  # power cannot be negative: damage
+    notes += _missing_if(path, np.isinf(power), power, "infinite") + _missing_if(path, power < 0, power, "negative")
     _check_any_finite(path, power)
     time_s = 1 + hms.SPECTROGRAM_STEP_S * np.arange(len(power), dtype=np.int64)
     stated = columns.get("time")
@@ -94,7 +100,7 @@ def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
         time_s = stated.astype(np.int64)
     else:
         notes.append("spectrogram: no increasing `time` column, rows taken as 2 s apart")
-    return SpectrogramFile(time_s, power, tuple(notes))
+    return SpectrogramFile(time_s, power, tuple(notes), doubts)
 
 
 def eeg_start(samples: int, offset_s: float | None) -> int:
@@ -113,7 +119,7 @@ def crop_eeg(eeg: EegFile, offset_s: float | None) -> EegFile:
     if not covered:
         raise RecordError(f"EEG: expected a window at sample {start}, received {len(eeg.uv)} samples")
     short = () if covered == hms.EEG_WINDOW else (f"EEG: {covered} of {hms.EEG_WINDOW} samples",)
-    return EegFile(window, eeg.notes + short)
+    return EegFile(window, eeg.notes + short, eeg.doubts)
 
 
 def crop_spectrogram(spectrogram: SpectrogramFile, offset_s: float | None) -> SpectrogramFile:
@@ -140,17 +146,19 @@ def crop_spectrogram(spectrogram: SpectrogramFile, offset_s: float | None) -> Sp
     covered = len(np.unique(row[inside]))
     short = () if covered == hms.SPECTROGRAM_ROWS else (f"spectrogram: {covered} of {hms.SPECTROGRAM_ROWS} rows",)
     time_s = 1 + hms.SPECTROGRAM_STEP_S * np.arange(start, start + hms.SPECTROGRAM_ROWS)
-    return SpectrogramFile(time_s, window, spectrogram.notes + short)
+    return SpectrogramFile(time_s, window, spectrogram.notes + short, spectrogram.doubts)
 
 
 def _read_columns(
     path: Path, sha256: str | None, wanted: tuple[str, ...], measured: tuple[str, ...]
-) -> tuple[dict[str, npt.NDArray[np.float32]], list[str]]:
-    """The wanted columns that are there, as float arrays with NaN for nulls, and notes on those that are not."""
+) -> tuple[dict[str, npt.NDArray[np.float32]], list[str], tuple[str, ...]]:
+    """The wanted columns that are there, as float arrays with NaN for nulls, notes on those that are not, and doubts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise RecordError(f"{path.name}: expected a parquet file, received a folder, a pipe or a device")
         if sha256 is not None and (received := sha256_of(path)) != sha256:
             raise RecordError(f"{path.name}: expected SHA-256 {sha256}, received {received}")
         with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as file:
@@ -163,8 +171,12 @@ def _read_columns(
                     f"{path.name}: expected columns {measured[0]} ... {measured[-1]}, received {names[:3]} ..."
                 )
             _check_size(path, file.metadata, set(present))
+            twice = sorted(name for name in present if names.count(name) > 1)
+            if twice:
+                raise RecordError(f"{path.name}: expected each column once, received twice: {', '.join(twice)[:100]}")
             _check_types(path, file.schema_arrow, set(present))  # before a column of text can fill the memory
             table = file.read(columns=present, use_threads=False)
+            doubts = _doubts(path, file.metadata, table)
         columns = {name: _floats(name, column) for name, column in zip(table.column_names, table.columns)}
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a file, found none") from error
@@ -173,7 +185,17 @@ def _read_columns(
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         raise RecordError(f"{path.name}: expected a parquet file, received {one_line(error)}") from error
     named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
-    return columns, [f"{path.name}: columns missing: {named}"] if missing else []
+    return columns, [f"{path.name}: columns missing: {named}"] if missing else [], doubts
+
+
+def _doubts(path: Path, footer: Any, table: Any) -> tuple[str, ...]:
+    """What the file says of itself and does not hold."""
+    if len(table) != footer.num_rows:
+        return (f"{path.name}: expected {footer.num_rows} rows as its footer states, received {len(table)}",)
+    if not (odd := misfits(path, footer, table)):
+        return ()
+    named = ", ".join(odd) if len(odd) < 20 else f"{len(odd)} of {table.num_columns}"
+    return (f"{path.name}: damaged, values and dictionaries do not fit in columns: {named}",)
 
 
 def _check_size(path: Path, footer: Any, names: set[str]) -> None:
@@ -213,8 +235,16 @@ def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) 
     for j, name in enumerate(names):
         if name in columns:
             out[:, j] = columns[name]
-    out[~np.isfinite(out)] = np.nan
+    out[np.isnan(out)] = np.nan  # damage makes signalling ones, which warn
     return out
+
+
+def _missing_if(path: Path, bad: npt.NDArray[np.bool_], values: npt.NDArray[np.float32], what: str) -> list[str]:
+    """Take values that no recording has as missing; a note that counts them."""
+    if not (count := int(bad.sum())):
+        return []
+    values[bad] = np.nan
+    return [f"{path.name}: {count} {what} values taken as missing"]
 
 
 def _check_any_finite(path: Path, values: npt.NDArray[np.float32]) -> None:

@@ -182,4 +182,5 @@ def _mean_of_chains(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     whole = np.isfinite(chains).sum(axis=1)  # (4, rows, bins)
     total = np.nansum(chains, axis=1)
     mean = np.divide(total, whole, out=np.full(total.shape, np.nan), where=whole > 0)
-    return mean.transpose(1, 0, 2).reshape(rows, len(CHAINS) * bins).astype(np.float32)
+    with np.errstate(over="ignore"):  # of damaged samples; what float32 cannot hold is infinite
+        return mean.transpose(1, 0, 2).reshape(rows, len(CHAINS) * bins).astype(np.float32)
