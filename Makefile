@@ -3,7 +3,7 @@
 # make lint   ruff and mypy
 # make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
 # make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
-# make bench  five full-width folds on TEST_DIR: time and peak memory
+# make bench  how fast, beside the notebook way, ONNX Runtime, OpenVINO and PyTorch (BENCH='--long' for all of it)
 PYTHON ?= python3
 BIN := .venv/bin
 CONFIG := wheel_src/pyproject.toml
@@ -48,7 +48,7 @@ kaggle: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/kaggle_forms.py
 
 bench: .venv/ready
-	PYTHONPATH=wheel_src $(BIN)/python tests/bench/full_width.py $(or $(TEST_DIR),$(error make bench TEST_DIR=FOLDER))
+	PYTHONPATH=wheel_src $(BIN)/python tests/bench/speed.py $(BENCH)
 
 clean:
-	rm -rf .venv .matrix dist demo
+	rm -rf .venv .matrix .bench dist demo
