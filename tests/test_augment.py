@@ -17,7 +17,7 @@ from hbac.augment import (
     random_views,
     shift_time,
 )
-from hbac.image import PRESETS, floor, make_image, pair_frequencies_hz
+from hbac.image import PRESETS, floor, from_uint8, make_image, pair_frequencies_hz, to_uint8
 from hbac.spectrogram import rebuild_window
 
 ZOOMS = PRESETS["three-zooms-v1"]
@@ -177,6 +177,15 @@ def test_every_change_is_made_on_a_copy(images):
     ):
         assert not np.shares_memory(changed, images)
     np.testing.assert_array_equal(images, before)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_cached_images_change_as_the_images_they_stand_for(images, seed):
+    cached = to_uint8(images, ZOOMS)
+    every = ViewSettings(flip=1, mask_frequencies=1, mask_times=1, shift_time=1, drop_file=0.7)
+    before, after = (random_views(x, ZOOMS, every, np.random.default_rng(seed)) for x in (cached, from_uint8(cached, ZOOMS)))  # fmt: skip
+    assert before.dtype == np.uint8
+    np.testing.assert_array_equal(from_uint8(before, ZOOMS), after)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, -0.5, 0.0, 1 / 6, 1.0, 4.0])

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hbac import augment
 from hbac.augment import ViewSettings
+from hbac.engine import usable_cores
 from hbac.image import ImageSettings, from_uint8
 
 TRUSTED_VOTES = 5  # a row of so many votes weighs half of what one of infinitely many weighs
@@ -68,11 +69,11 @@ def epoch_batches(
         def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             chosen = np.sort(order[i * batch_size : (i + 1) * batch_size])
             own = np.random.default_rng(seeds[i])
-            x = augment.random_views(data.load(chosen), data.preprocessing, views, own)
-            x, y = x[:, ::row_step], data.votes[chosen]
+            cached = augment.random_views(data.images[chosen], data.preprocessing, views, own)
+            x, y = from_uint8(cached[:, ::row_step], data.preprocessing), data.votes[chosen]
             if mixup_alpha:
                 x, y = augment.mixup(x, y, mixup_alpha, own)
             counts = data.counts[chosen]
             return x, y, counts / (counts + TRUSTED_VOTES)
 
-    return Batches()
+    return Batches(workers=usable_cores(), max_queue_size=8)  # threads: NumPy lets them run side by side

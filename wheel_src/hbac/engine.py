@@ -3,10 +3,11 @@
 An engine has three methods, `load`, `logits` and `close`, and says how many streams may call it at once and how large a
 batch it wants. On CPU every record is computed alone, one thread a stream: TensorFlow's last bits change with batch
 size, place in the batch and thread count, and without them the submission is the same to the byte, whatever the workers
-and the order.
+and the order. On GPUs a stream each, float16 but for the head, and large batches.
 """
 
 import os
+import queue
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -62,15 +63,18 @@ class TensorFlowEngine:
         self._tf = tf
         self._settings = settings
         self._functions: list[Any] = []
-        gpus = tf.config.list_physical_devices("GPU")
+        gpus = _gpus(tf)
         self.exact = not gpus
+        self._free: queue.SimpleQueue[str] = queue.SimpleQueue()  # GPUs without a batch; a stream takes one
+        for gpu in gpus:
+            self._free.put(gpu)
         if gpus:
-            self.streams, self.batch_size = 1, batch_size or GPU_BATCH
-            threads = "GPU"
+            self.streams, self.batch_size = len(gpus), batch_size or GPU_BATCH
+            how = "float16"
         else:
             self.streams, self.batch_size = streams or usable_cores(), 1
-            threads = self._one_thread_a_stream()
-        self.description = f"tensorflow {tf.__version__}, {len(gpus)} GPUs, {threads}"
+            how = self._one_thread_a_stream()
+        self.description = f"tensorflow {tf.__version__}, {len(gpus)} GPUs, {how}"
 
     def _one_thread_a_stream(self) -> str:
         threading = self._tf.config.threading
@@ -85,7 +89,7 @@ class TensorFlowEngine:
         """Build one network without normalisation, and of it one graph a fold with that fold's tensors as constants."""
         import keras
 
-        whole = build(self._settings, batch_norm=False)
+        whole = build(self._settings, batch_norm=False, precision="float32" if self.exact else "mixed_float16")
         network = keras.Model(whole.input, whole.get_layer(HEAD).output)
         self._functions = [self._function(network, fold_batch_norm(tensors)) for tensors in folds]
 
@@ -103,8 +107,20 @@ class TensorFlowEngine:
 
     def logits(self, fold: int, images: Array) -> Array:
         """See `Engine.logits`."""
-        return self._functions[fold](self._tf.constant(images)).numpy()
+        if self.exact:
+            return self._functions[fold](self._tf.constant(images)).numpy()
+        gpu = self._free.get()
+        try:
+            with self._tf.device(gpu):
+                return self._functions[fold](self._tf.constant(images)).numpy()
+        finally:
+            self._free.put(gpu)
 
     def close(self) -> None:
         """See `Engine.close`."""
         self._functions = []
+
+
+def _gpus(tf: Any) -> list[str]:
+    """Names of the GPUs that TensorFlow sees, without starting them."""
+    return [f"/GPU:{number}" for number in range(len(tf.config.list_physical_devices("GPU")))]

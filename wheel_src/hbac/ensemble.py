@@ -24,7 +24,7 @@ from hbac.manifest import Fold, Manifest
 from hbac.resnet import NetworkSettings
 
 PROBABILITY_TOLERANCE = 1e-4  # of a fold's answer to the golden record, float32
-REDUCED_TOLERANCE = 5e-3  # with GPUs, whose convolutions may round to TensorFloat-32
+REDUCED_TOLERANCE = 2e-2  # with GPUs, which compute in float16
 
 Probabilities = npt.NDArray[np.float64]
 

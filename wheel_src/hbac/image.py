@@ -21,6 +21,7 @@ from hbac.spectrogram import bipolar, bridge_gaps
 HEIGHT, WIDTH, CHANNELS = 400, 300, 3
 SHAPE = (HEIGHT, WIDTH, CHANNELS)
 ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
+MISSING_UINT8 = (0, 128)  # as it is cached: in channels 0 and 1, in channel 2
 WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3; the largest swings, doubled by the high-pass, come to 6.01 (clipped)
 THREE_ZOOMS = "three-zooms-v1"
 STARTER = "starter-v1"

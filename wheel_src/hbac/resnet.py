@@ -36,17 +36,29 @@ class NetworkSettings:
         return self.width * STAGES[-1][0] * EXPANSION
 
 
-def build(settings: NetworkSettings, batch_norm: bool = True) -> "keras.Model":
+def build(settings: NetworkSettings, batch_norm: bool = True, precision: str = "float32") -> "keras.Model":
     """The whole network: images to class probabilities.
 
     Args:
         settings: width, classes, input shape.
         batch_norm: False leaves the normalisation layers out, for weights that hold them already (`fold_batch_norm`).
+        precision: or "mixed_float16": weights in float32, all but the head computed in float16.
 
     Returns:
         A functional Keras model, (batch, *input_shape) float32 to (batch, classes) float32 probabilities. Layer
         `predictions` holds the logits.
     """
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(precision)
+    try:
+        return _network(settings, batch_norm)
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _network(settings: NetworkSettings, batch_norm: bool) -> "keras.Model":
     import keras
     from keras import layers
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import keras
 
 BN_MOMENTUM = 0.9  # in training; Keras's 0.99 still remembers the first weights after the few steps of a small data set
-BN_BATCHES = 16  # of plain training images, for the statistics of the averaged weights
+BN_BATCHES = 32  # of training images, for the statistics of the averaged weights
 AVERAGED_SHARE = 1 / 3  # of an epoch: the span that the moving average of the weights remembers
 
 
@@ -169,15 +169,9 @@ class _Fold:
 
     def _build(self) -> "keras.Model":
         """The network for images of any height, with weights in float32 whatever it computes in."""
-        import keras
-
         network = self.settings.network
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.settings.precision)
-        try:
-            return build(replace(network, input_shape=(None, *network.input_shape[1:])))
-        finally:
-            keras.config.set_dtype_policy(before)
+        heights = replace(network, input_shape=(None, *network.input_shape[1:]))
+        return build(heights, precision=self.settings.precision)
 
     def images(self, stage: int) -> float:
         """Images of full height that take as long as an epoch of a stage: a third of one for each that is answered."""
@@ -295,8 +289,10 @@ class _Fold:
         for i in range(min(BN_BATCHES, max(1, len(train) // size))):
             for layer in norms:
                 layer.momentum = i / (i + 1)  # the plain mean over the batches
-            rows = np.sort(rng.choice(train, min(size, len(train)), replace=False))
-            self.model(self.data.load(rows), training=True)
+            images = self.data.load(np.sort(rng.choice(train, min(size, len(train)), replace=False)))
+            # With dropped files among them, as in training: of whole images alone, answers from one file suffer.
+            images = augment.random_views(images, self.data.preprocessing, self.settings.views, rng)
+            self.model(images, training=True)
         for layer in norms:
             layer.momentum = BN_MOMENTUM
         return self._answers(self.model)
