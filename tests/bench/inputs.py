@@ -32,8 +32,11 @@ def full_width_folds() -> Path:
         return folder / MANIFEST_NAME
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "keras").mkdir(parents=True)
-    code = f"from helpers_folds import write_random_folds as w; from pathlib import Path; w(Path({str(folder)!r}), width={WIDTH}, folds={FOLDS}, weights=(1.0,) * {FOLDS})"
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment(ROOT / "tests"))  # its memory ends with it
+    code = "import sys, pathlib, helpers_folds as h; n = int(sys.argv[3]); h.write_random_folds(pathlib.Path(sys.argv[1]), width=int(sys.argv[2]), folds=n, weights=(1.0,) * n)"
+    arguments = [str(folder), str(WIDTH), str(FOLDS)]
+    subprocess.run(
+        [sys.executable, "-c", code, *arguments], check=True, env=environment(ROOT / "tests")
+    )  # its memory ends with it
     for fold in range(FOLDS):
         names = (str(folder / MANIFEST_NAME), str(folder / "keras" / f"fold{fold}.keras"), "--fold", str(fold))
         subprocess.run([*HBAC, "weights", "export", *names], check=True, capture_output=True, env=environment())
