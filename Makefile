@@ -4,7 +4,7 @@
 # make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
 # make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
 # make fuzz   damaged inputs, hostile checkpoints, kills, full disks, short budgets: an hour or two, prints tables
-# make bench  five full-width folds on TEST_DIR: time and peak memory
+# make bench  how fast, beside the notebook way, ONNX Runtime, OpenVINO and PyTorch (BENCH='--long' for all of it)
 PYTHON ?= python3
 BIN := .venv/bin
 CONFIG := wheel_src/pyproject.toml
@@ -31,7 +31,7 @@ demo: wheel
 	$(BIN)/hbac simulate demo/data --patients 0 --test-records 12 --seed 1
 	$(BIN)/python kernel/infer.py --test-dir demo/data --output demo/submission.csv
 	$(BIN)/hbac check demo/submission.csv --test-dir demo/data
-	@echo; head -7 demo/submission.csv; echo "..."
+	@echo; head -6 demo/submission.csv; echo "..."
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
@@ -55,7 +55,7 @@ fuzz: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/disturbances.py
 
 bench: .venv/ready
-	PYTHONPATH=wheel_src $(BIN)/python tests/bench/full_width.py $(or $(TEST_DIR),$(error make bench TEST_DIR=FOLDER))
+	PYTHONPATH=wheel_src $(BIN)/python tests/bench/speed.py $(BENCH)
 
 clean:
-	rm -rf .venv .matrix dist demo
+	rm -rf .venv .matrix .bench dist demo

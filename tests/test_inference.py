@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,17 @@ def test_every_record_gets_the_ensemble_s_answer(flip: bool, settings: RunSettin
     assert summary.problems == ()
     assert sorted(os.listdir(settings.output.parent)) == ["submission.csv", "submission_report.json"]
     assert report_of(settings)["status"] == {OK: 6}
+
+
+def test_the_report_says_what_the_start_went_into(settings: RunSettings) -> None:
+    before = datetime.now(timezone.utc)
+    summary = predict(settings)
+    report = report_of(settings)
+    assert list(report["start"]) == ["tables_and_readers", "import", "load", "first_record"]
+    assert all(0 <= seconds <= summary.seconds for seconds in report["start"].values())
+    until_ready = sum(seconds for part, seconds in report["start"].items() if part != "first_record")
+    assert report["seconds_until_network_ready"] == pytest.approx(until_ready, abs=0.01)
+    assert before <= datetime.fromisoformat(report["started"]) <= datetime.now(timezone.utc)
 
 
 def test_the_real_record_is_answered(sample: Path, settings: RunSettings) -> None:

@@ -13,7 +13,7 @@ from scipy.signal.windows import dpss
 from hbac import competition as hms
 from hbac.errors import RecordError
 from hbac.records import read_eeg, read_spectrogram
-from hbac.spectrogram import bipolar, bridge_gaps, host_spectrogram, rebuild_window
+from hbac.spectrogram import EDGE, bipolar, bridge_gaps, host_spectrogram, inner_rows, rebuild_window
 
 HZ = np.array(hms.SPECTROGRAM_FREQUENCIES_HZ)
 FIRST_ROW = 138  # of the spectrogram window: the first frame that lies wholly inside the EEG window
@@ -139,6 +139,29 @@ def test_infinite_samples_are_gaps():
     infinite = uv.copy()
     infinite[1000:1010, 3], uv[1000:1010, 3] = np.inf, np.nan
     np.testing.assert_array_equal(host_spectrogram(infinite), host_spectrogram(uv))
+
+
+def inner_rows_are_the_hosts(eeg):
+    expected = host_spectrogram(eeg)[EDGE:-EDGE]
+    np.testing.assert_allclose(inner_rows(eeg), expected, rtol=0.005, atol=1e-4)
+
+
+@pytest.mark.parametrize("slope_uv", [0.0, 2.0, -0.5])
+def test_inner_rows_are_the_hosts_beside_slow_waves_drift_and_mains(slope_uv):
+    """Slow waves a thousand times as strong as what the fastest bins hold leak into them the way the host's do."""
+    seconds = np.arange(hms.EEG_WINDOW) / hms.EEG_RATE_HZ
+    eeg = noise_eeg(sd_uv=3.0)
+    swing = 200 * np.sin(2 * np.pi * 1.3 * seconds) + 50 * np.sin(2 * np.pi * 60 * seconds)
+    eeg += ((1 + np.arange(19) / 19) * (swing + slope_uv * 200 * seconds + 4000)[:, None]).astype(np.float32)
+    inner_rows_are_the_hosts(eeg)
+
+
+@real_pairs
+def test_inner_rows_of_genuine_recordings_are_the_hosts(split, eeg_id, spectrogram_id):
+    uv = read_eeg(SAMPLE / hms.eeg_folder(split) / f"{eeg_id}.parquet").uv
+    middle = (len(uv) - hms.EEG_WINDOW) // 2
+    if np.isfinite(window := uv[middle : middle + hms.EEG_WINDOW]).all():
+        inner_rows_are_the_hosts(window)
 
 
 def test_fifty_seconds_cover_rows_138_to_161():

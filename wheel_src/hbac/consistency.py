@@ -10,13 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.competition import CHAINS, EEG_START_IN_SPECTROGRAM_S, ELECTRODES, SPECTROGRAM_STEP_S
-from hbac.spectrogram import FRAME, STEP, host_spectrogram
+from hbac.spectrogram import EDGE, FRAME, STEP, WINDOW_ROWS, inner_rows
 
-EDGE = 3  # rows at each edge of the EEG, and beside a gap, that the host's filter saw otherwise
 SHARE, FLOOR = 0.05, 0.02  # a cell disagrees beyond the larger of this share and this power; files have two decimals
-FIRST_ROW = (
-    EEG_START_IN_SPECTROGRAM_S + SPECTROGRAM_STEP_S // 2
-) // SPECTROGRAM_STEP_S  # of the first whole frame: 138
+FIRST_ROW = (EEG_START_IN_SPECTROGRAM_S + SPECTROGRAM_STEP_S // 2) // SPECTROGRAM_STEP_S + EDGE  # the first judged: 141
 
 
 def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]) -> tuple[str, ...]:
@@ -26,11 +23,13 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
         eeg_uv: (10000, 19) microvolts, NaN where missing, as `records.crop_eeg` gives them.
         power: (300, 400) linear power, NaN where missing, as `records.crop_spectrogram` gives it.
     """
-    rebuilt = host_spectrogram(eeg_uv)  # (24, 400)
-    judged = _away_from_edges_and_gaps(eeg_uv, len(rebuilt))
+    judged = _away_from_gaps(eeg_uv)  # (18,)
+    if not judged.any():
+        return ()
+    rebuilt = inner_rows(eeg_uv)  # (18, 400)
     host = power[FIRST_ROW : FIRST_ROW + len(rebuilt)]
     apart = np.abs(rebuilt - host) > np.maximum(FLOOR, SHARE * np.maximum(rebuilt, host))  # NaN is not apart
-    wrong = (apart & judged[:, None]).reshape(len(rebuilt), len(CHAINS), -1).any(axis=2)  # (24, 4)
+    wrong = (apart & judged[:, None]).reshape(len(rebuilt), len(CHAINS), -1).any(axis=2)  # (18, 4)
     if not wrong.any():
         return ()
     rows = np.flatnonzero(wrong.any(axis=1))
@@ -42,12 +41,9 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
     )
 
 
-def _away_from_edges_and_gaps(eeg_uv: npt.NDArray[np.float32], rows: int) -> npt.NDArray[np.bool_]:
-    """(rows,) whether the frame of a row lies `EDGE` rows and more from the window's edges and from missing samples."""
+def _away_from_gaps(eeg_uv: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(18,) whether the frame of a judged row lies `EDGE` rows and more from missing samples, as it does from the ends."""
     missing = ~np.isfinite(eeg_uv[:, : len(ELECTRODES)]).all(axis=1)  # (samples,)
     before = np.concatenate([[0], np.cumsum(missing)])
-    starts = STEP * (np.arange(rows) - EDGE)
-    ends = STEP * (np.arange(rows) + EDGE) + FRAME
-    gaps = before[np.clip(ends, 0, len(missing))] - before[np.clip(starts, 0, len(missing))]
-    inside = np.arange(rows)
-    return (gaps == 0) & (inside >= EDGE) & (inside < rows - EDGE)
+    starts = STEP * np.arange(WINDOW_ROWS - 2 * EDGE)
+    return before[starts + 2 * EDGE * STEP + FRAME] == before[starts]

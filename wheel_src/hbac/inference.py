@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def predict(settings: RunSettings) -> Summary:
             not be read whole.
         WeightsError: the manifest or a fold is not as it must be.
     """
-    started = time.monotonic()
+    clock = _StartClock()
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list)
@@ -92,20 +93,23 @@ def predict(settings: RunSettings) -> Summary:
         journal.keep(lambda answer: _whole(answer, full))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
-        budget = Budget(settings.time_budget_s, full, started)
+        budget = Budget(settings.time_budget_s, full, clock.began)
         limit_s = _record_limit_s(settings.time_budget_s)
         with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
+            clock.mark("tables_and_readers")
             engine = make_engine(settings.engine, manifest.network, settings.batch_size)
+            clock.mark("import")
             ensemble = Ensemble(manifest, engine)
             journal.begin(_fingerprint(settings, digests, records, engine.description))
             budget.begin()
-            ready_s = time.monotonic() - started
+            clock.mark("load")
             with _progress_bar(settings, len(records), len(answered)) as bar:
                 for answer in _answers(loader, todo, ensemble, budget):
                     journal.add(answer)
+                    clock.mark("first_record")
                     bar.update()
-        summary = _summary(settings, records, journal.answers, full, time.monotonic() - started)
-        _write_report(summary, settings, manifest, digests["manifest"], engine.description, ready_s)
+        summary = _summary(settings, records, journal.answers, full, time.monotonic() - clock.began)
+        _write_report(summary, settings, manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
             raise InputError(
@@ -141,6 +145,25 @@ def _digests(settings: RunSettings) -> dict[str, str | None]:
 def _record_limit_s(time_budget_s: float | None) -> float:
     """Time for one attempt at a record: a file that hangs must not take a whole budget from the others."""
     return RECORD_LIMIT_S if time_budget_s is None else min(RECORD_LIMIT_S, max(5.0, time_budget_s / 20))
+
+
+class _StartClock:
+    """What the time until the first record goes into."""
+
+    def __init__(self) -> None:
+        self.date = datetime.now(timezone.utc)
+        self.began = self._last = time.monotonic()
+        self.parts: dict[str, float] = {}  # seconds by name, one after the other
+
+    def mark(self, part: str) -> None:
+        """A part ended now; its later ends do not count."""
+        if part not in self.parts:
+            now = time.monotonic()
+            self.parts[part], self._last = now - self._last, now
+
+    def ready_s(self) -> float:
+        """From the beginning to the first record's."""
+        return sum(seconds for part, seconds in self.parts.items() if part != "first_record")
 
 
 def _check_settings(settings: RunSettings) -> None:
@@ -288,7 +311,7 @@ def _named(answer: Answer, full: Plan) -> str:
 
 
 def _write_report(
-    summary: Summary, settings: RunSettings, manifest: Manifest, digest: str | None, engine: str, ready_s: float
+    summary: Summary, settings: RunSettings, manifest: Manifest, digest: str | None, engine: str, clock: "_StartClock"
 ) -> None:
     document = {
         "hbac": __version__,
@@ -300,8 +323,10 @@ def _write_report(
         "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
         "engine": engine,
         "settings": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()},
+        "started": clock.date.isoformat(),
         "seconds": round(summary.seconds, 3),
-        "seconds_until_network_ready": round(ready_s, 3),
+        "seconds_until_network_ready": round(clock.ready_s(), 3),
+        "start": {part: round(seconds, 3) for part, seconds in clock.parts.items()},
         "records_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
         "peak_memory_mb": _peak_memory_mb(),
     }

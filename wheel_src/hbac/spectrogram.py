@@ -14,6 +14,7 @@ from hbac.competition import (
     CHAINS,
     EEG_RATE_HZ,
     EEG_START_IN_SPECTROGRAM_S,
+    EEG_WINDOW,
     ELECTRODES,
     PAIRS,
     PAIRS_PER_CHAIN,
@@ -33,6 +34,11 @@ BAND_HZ = (0.5, 40.0)
 MAINS_HALF_WIDTH_HZ = 2.5
 FILTER_ORDER = 3
 ROWS_AT_ONCE = 64  # 7 MB of frames
+WINDOW_ROWS = (EEG_WINDOW - FRAME) // STEP + 1  # 24 whole frames in 50 s
+EDGE = 3  # rows at each edge of an EEG that the host's filter, which saw more of it, gave otherwise
+MAINS_HZ = 60.0  # in the Americas, where the host recorded
+HALF = 2  # of every so many samples one is kept for `inner_rows`; 50 Hz is above all that the host's filter leaves
+REACH = 10  # kept samples beyond both ends of a frame that its interpolation takes
 
 _FIRST = np.array([ELECTRODES.index(a) for a, _ in PAIRS])
 _SECOND = np.array([ELECTRODES.index(b) for _, b in PAIRS])
@@ -51,7 +57,7 @@ def bipolar(eeg_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     return by_channel[_FIRST] - by_channel[_SECOND]
 
 
-def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = 60.0) -> npt.NDArray[np.float32]:
+def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = MAINS_HZ) -> npt.NDArray[np.float32]:
     """The competition's spectrogram of a whole recording.
 
     Zero-phase (`filtfilt`) third-order Butterworth band-stop of the mains +-2.5 Hz and band-pass 0.5 to 40 Hz on each
@@ -85,6 +91,44 @@ def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = 60.0) -
         if gaps.any():
             power[:, some][_frames(gaps)[:, some].any(axis=-1)] = np.nan
     return _mean_of_chains(power)
+
+
+def inner_rows(eeg_uv: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Rows 3 to 20 of `host_spectrogram` for a 50 s window, in a fifth of the time and within 0.5 %.
+
+    The filters are applied in one transform, which drops what lies above 50 Hz, and a frame is taken from every second
+    sample, by a matrix that interpolates those between: the leak of slow waves into fast bins stays the host's. The
+    circle's seam lies where rows are left out. Largest difference on 44 genuine and 24 simulated windows: 0.42 %.
+
+    Args:
+        eeg_uv: (10000, 19 or more) microvolts, as for `host_spectrogram`.
+
+    Returns:
+        (18, 400) float32 linear power; means nothing where a frame touches a gap.
+    """
+    gain, projection = _inner_plan()
+    bridged, _ = bridge_gaps(eeg_uv[:, : len(ELECTRODES)])
+    pairs = bipolar(bridged)  # (16, 10000)
+    ends = (pairs[:, :EEG_RATE_HZ].mean(axis=1), pairs[:, -EEG_RATE_HZ:].mean(axis=1))
+    pairs -= np.linspace(*ends, EEG_WINDOW, dtype=np.float32, axis=1)  # so that the end meets the start
+    kept = fft.irfft(fft.rfft(pairs)[:, : len(gain)] * gain, EEG_WINDOW // HALF)  # (16, 5000)
+    frames = np.lib.stride_tricks.sliding_window_view(kept[:, EDGE * STEP // HALF - REACH :], len(projection), axis=1)
+    frames = frames[:, :: STEP // HALF][:, : WINDOW_ROWS - 2 * EDGE]  # (16, 18, 420)
+    parts = frames.reshape(-1, len(projection)) @ projection  # (16 * 18, 3 * 100 * 2)
+    power = np.square(parts, out=parts).reshape(len(CHAINS), PAIRS_PER_CHAIN, frames.shape[1], TAPERS, -1, 2)
+    return (power.sum(axis=(1, 3, 5)) / (TAPERS * PAIRS_PER_CHAIN)).transpose(1, 0, 2).reshape(frames.shape[1], -1)
+
+
+@cache
+def _inner_plan() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """What `inner_rows` multiplies by: the filters up to 50 Hz, and `_projection` for every second sample."""
+    hz = np.arange(EEG_WINDOW // HALF // 2 + 1) * EEG_RATE_HZ / EEG_WINDOW
+    gain = np.full(len(hz), 1 / HALF)
+    for b, a in _filters(MAINS_HZ):
+        gain *= np.abs(signal.freqz(b, a, hz, fs=EEG_RATE_HZ)[1]) ** 2  # there and back
+    gain[-1] = 0.0  # at its half rate a transform holds no phase
+    padded = np.pad(_projection(), ((REACH * HALF, REACH * HALF), (0, 0)))
+    return gain.astype(np.float32), (HALF * signal.resample_poly(padded, 1, HALF, axis=0)).astype(np.float32)
 
 
 def rebuild_window(eeg_uv: npt.NDArray[np.floating], start: int) -> npt.NDArray[np.float32]:
@@ -144,11 +188,16 @@ def _check_eeg(eeg_uv: npt.NDArray[np.floating]) -> None:
 
 
 def _filter(eeg_uv: npt.NDArray[np.float64], mains_hz: float) -> npt.NDArray[np.float64]:
-    stop = (mains_hz - MAINS_HALF_WIDTH_HZ, mains_hz + MAINS_HALF_WIDTH_HZ)
-    for band, kind in ((stop, "bandstop"), (BAND_HZ, "bandpass")):
-        b, a = signal.butter(FILTER_ORDER, band, kind, fs=EEG_RATE_HZ)
+    for b, a in _filters(mains_hz):
         eeg_uv = signal.filtfilt(b, a, eeg_uv, axis=0)
     return eeg_uv
+
+
+def _filters(mains_hz: float) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+    """Coefficients of the band-stop and of the band-pass."""
+    stop = (mains_hz - MAINS_HALF_WIDTH_HZ, mains_hz + MAINS_HALF_WIDTH_HZ)
+    bands = ((stop, "bandstop"), (BAND_HZ, "bandpass"))
+    return [signal.butter(FILTER_ORDER, band, kind, fs=EEG_RATE_HZ) for band, kind in bands]
 
 
 def _frames(x: npt.NDArray) -> npt.NDArray:
