@@ -188,7 +188,9 @@ def same_bytes(trial: Trial) -> None:
                 output = trial.output(f"bytes{runs}")
                 words = command(data, trial.manifest, output, "--workers", workers)
                 if stop is not None:
-                    with subprocess.Popen(words, env=environment(), text=True, stderr=subprocess.DEVNULL) as process:
+                    with subprocess.Popen(
+                        words, env=environment(), text=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                    ) as process:
                         wait_for_rows(process, output)
                         process.send_signal(stop)
                 done = run([*words, "--resume"])

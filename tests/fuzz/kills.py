@@ -2,8 +2,10 @@
 
     PYTHONPATH=wheel_src python tests/fuzz/kills.py [--count 200] [--seed 7]
 
-Each run answers 12 records with one fold; SIGKILL comes at a moment drawn evenly from the length of a whole run, and a
-run is killed one to four times, with --resume in between. Its output folder is looked at every five milliseconds. Readers must be gone within ten seconds of the kill.
+Each run answers 24 records with one fold. Every second SIGKILL comes at a moment drawn evenly from the length of a
+whole run, which is mostly start; the others come up to 0.1 s after a drawn number of rows is in the journal. A run is
+killed one to four times, with --resume in between. Its output folder is looked at every five milliseconds. Readers
+must be gone within a minute of the kill.
 """
 
 import argparse
@@ -24,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, for its 
 
 from helpers_runs import command, environment, make_data, make_weights, run
 
-RECORDS = 12
+RECORDS = 24
 
 
 class Watcher:
@@ -74,9 +76,16 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f".{output.name}.journal")
 
 
-def killed(words: list[str], after_s: float) -> tuple[bool, int]:
+def rows_of(journal: Path) -> int:
+    """Whole rows in a journal."""
+    return max(0, (_read(journal) or b"").count(b"\n") - 1)
+
+
+def killed(words: list[str], after_s: float, journal: Path, after_rows: int) -> tuple[bool, int]:
     """Start a run and kill it; whether it was killed before its end, and how many of its processes outlived it."""
     process = subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and rows_of(journal) < after_rows:
+        time.sleep(0.001)
     try:
         process.wait(after_s)
         return False, 0
@@ -84,7 +93,7 @@ def killed(words: list[str], after_s: float) -> tuple[bool, int]:
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-        return True, len(psutil.wait_procs(children, timeout=10)[1])
+        return True, len(psutil.wait_procs(children, timeout=60)[1])
 
 
 def main() -> int:
@@ -108,7 +117,7 @@ def main() -> int:
             if counts["runs"] % 20 == 0:
                 print(dict(counts), file=sys.stderr, flush=True)
     show(counts, length_s)
-    bad = ("other bytes after resume", "resume failed", "partial files seen", "readers that outlived it by 10 s")
+    bad = ("other bytes after resume", "resume failed", "partial files seen", "readers that outlived it by 60 s")
     return int(any(counts[name] for name in bad))
 
 
@@ -121,13 +130,16 @@ def one(
     words = command(data, manifest, output, "--workers", 1 + counts["runs"] % 2)
     with Watcher(output, expected) as watcher:
         for attempt in range(1 + counts["runs"] % 4):
-            was_killed, orphans = killed([*words, *["--resume"][:attempt]], rng.uniform(0, length_s))
-            counts["readers that outlived it by 10 s"] += orphans
+            rows = rng.randint(1, RECORDS) if counts["attempts"] % 2 else 0
+            after_s = rng.uniform(0, 0.1 if rows else length_s)
+            counts["attempts"] += 1
+            was_killed, orphans = killed([*words, *["--resume"][:attempt]], after_s, journal_of(output), rows)
+            counts["readers that outlived it by 60 s"] += orphans
             counts["kills"] += was_killed
-            rows = len((_read(journal_of(output)) or b"").splitlines()) - 1
+            rows = rows_of(journal_of(output))
             stage = "before the first row" if rows < 1 else "with rows" if rows < RECORDS else "with all rows"
             counts[f"killed {stage}"] += was_killed
-            counts["rows taken up"] += max(rows, 0) if was_killed else 0
+            counts["rows taken up"] += rows if was_killed else 0
         done = run([*words, "--resume"])
     counts["looks at the folder"] += watcher.looks
     counts["partial files seen"] += len(watcher.partial)
@@ -144,7 +156,7 @@ def show(counts: Counter[str], length_s: float) -> None:
     for name in (
         "runs", "kills", "killed before the first row", "killed with rows", "killed with all rows", "rows taken up",
         "resume failed", "other bytes after resume", "looks at the folder", "partial files seen",
-        "readers that outlived it by 10 s", "temporary files left",
+        "readers that outlived it by 60 s", "temporary files left",
     ):  # fmt: skip
         print(f"| {name} | {counts[name]} |")
     print(f"| a whole run, s | {length_s:.1f} |", flush=True)

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -146,6 +147,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    started_s = time.monotonic()  # before the imports, which take seconds on a busy machine
     from hbac.budget import parse_duration
     from hbac.inference import RunSettings, predict
 
@@ -163,6 +165,7 @@ def _predict(options: argparse.Namespace) -> None:
             engine=options.engine,
             sha256_list=options.sha256,
             progress=not options.quiet,
+            started_s=started_s,
         )
     )
     for answer in summary.problems[:LISTED]:

@@ -49,6 +49,7 @@ class RunSettings:
     engine: str = AUTO
     sha256_list: Path | None = None  # of the input files, as sha256sum writes it
     progress: bool = True
+    started_s: float | None = None  # on time.monotonic's clock, where the budget counts from; else from the call
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def predict(settings: RunSettings) -> Summary:
             not be read whole.
         WeightsError: the manifest or a fold is not as it must be.
     """
-    clock = _StartClock()
+    clock = _StartClock(settings.started_s)
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list)
@@ -150,9 +151,9 @@ def _record_limit_s(time_budget_s: float | None) -> float:
 class _StartClock:
     """What the time until the first record goes into."""
 
-    def __init__(self) -> None:
+    def __init__(self, started_s: float | None) -> None:
         self.date = datetime.now(timezone.utc)
-        self.began = self._last = time.monotonic()
+        self.began = self._last = time.monotonic() if started_s is None else started_s
         self.parts: dict[str, float] = {}  # seconds by name, one after the other
 
     def mark(self, part: str) -> None:
@@ -322,7 +323,11 @@ def _write_report(
         ],
         "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
         "engine": engine,
-        "settings": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(settings).items()},
+        "settings": {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in asdict(settings).items()
+            if key != "started_s"
+        },
         "started": clock.date.isoformat(),
         "seconds": round(summary.seconds, 3),
         "seconds_until_network_ready": round(clock.ready_s(), 3),
