@@ -212,6 +212,7 @@ def main() -> int:
     options = parser.parse_args()
     if not options.inside:
         os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv, "--inside"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup lets it be ignored, also by what is started here
     with tempfile.TemporaryDirectory() as temporary:
         trial = Trial(Path(temporary), options.records)
         print("\n| disturbance | as promised | what it gives |\n| --- | --- | --- |")
