@@ -1,6 +1,7 @@
 """Pairs in turn, workers that wait while others run, memory of a tree of processes, tables."""
 
 import json
+import resource
 import signal
 import statistics
 import subprocess
@@ -9,16 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
+Result = TypeVar("Result")
 LOOK_EVERY_S = 0.25  # at the memory of a run
 
 
-def in_turn(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+def in_turn(contenders: Mapping[str, Callable[[], Result]], rounds: int) -> dict[str, list[Result]]:
     """What each contender returns, A B C A B C ...: round i of one stands beside round i of the others."""
-    results: dict[str, list[float]] = {name: [] for name in contenders}
+    results: dict[str, list[Result]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
             results[name].append(contender())
@@ -93,6 +95,7 @@ class Run:
     """A whole process: how long it took, when it began (seconds of the epoch), the peak memory of its tree."""
 
     seconds: float
+    processor_s: float  # of all cores, and of the processes it started and waited for
     began: float
     peak_bytes: float
     stdout: str
@@ -100,7 +103,7 @@ class Run:
 
 def whole_process(command: Sequence[object], environment: Mapping[str, str], memory: bool = False) -> Run:
     """Run a command to its end; `memory`: look at the proportional memory of its tree meanwhile."""
-    began, started = time.time(), time.monotonic()
+    began, started, before = time.time(), time.monotonic(), _children_s()
     process = subprocess.Popen(
         list(map(str, command)), env=dict(environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -115,7 +118,12 @@ def whole_process(command: Sequence[object], environment: Mapping[str, str], mem
         watcher.join()
     if process.returncode:
         raise RuntimeError(f"{command}: exit code {process.returncode}\n{stderr[-2000:]}")
-    return Run(seconds, began, peak[0], stdout)
+    return Run(seconds, _children_s() - before, began, peak[0], stdout)
+
+
+def _children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _watch(pid: int, peak: list[float], ended: threading.Event) -> None:

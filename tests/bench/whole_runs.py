@@ -57,32 +57,37 @@ def end_to_end(peers: Peers, count: int, rounds: int) -> None:
     runs: dict[str, list[Answered]] = {engine: [] for engine in ENGINES}
     alone = workers(peers, tuple(f"hbac {engine}" for engine in ENGINES))
 
-    def one(engine: str) -> float:
+    def one(engine: str) -> tuple[float, float]:
         runs[engine].append(predict(engine, full_width_folds(), count))
-        return runs[engine][-1].run.seconds
+        return runs[engine][-1].run.seconds, runs[engine][-1].run.processor_s
 
-    contenders: dict[str, Callable[[], float]] = {}
+    def other() -> tuple[float, float]:
+        run = notebook(peers, count)
+        return run.seconds, run.processor_s
+
+    contenders: dict[str, Callable[[], tuple[float, float]]] = {}
     for engine in ENGINES:
         contenders[engine] = lambda e=engine: one(e)
         contenders[f"{engine} alone"] = lambda w=alone[f"hbac {engine}"]: w.ask(count)
     if "keras" in peers.missing:
         print(f"missing: {NOTEBOOK} ({peers.missing['keras']})")
     else:
-        contenders[NOTEBOOK] = lambda: notebook(peers, count).seconds
-    seconds = in_turn(contenders, rounds)
+        contenders[NOTEBOOK] = other
+    both = in_turn(contenders, rounds)
     for worker in alone.values():
         worker.end()
-    _check_answers(count, NOTEBOOK in seconds)
+    _check_answers(count, NOTEBOOK in both)
+    seconds = {name: [wall for wall, _ in pairs] for name, pairs in both.items()}
     rows = []
-    for name in (*ENGINES, *([NOTEBOOK] if NOTEBOOK in seconds else [])):
-        row = [name, f"{statistics.median(seconds[name]):.1f}", f"{count / statistics.median(seconds[name]):.2f}"]
-        row.append(spread(seconds[NOTEBOOK], seconds[name]) if NOTEBOOK in seconds else "")
-        row.append(ASKED.get(name, ""))
+    for name in [name for name in both if not name.endswith("alone")]:
+        took = statistics.median(seconds[name])
+        row = [name, f"{took:.1f}", f"{count / took:.2f}", f"{statistics.median(cores for _, cores in both[name]):.1f}"]
+        row += [spread(seconds[NOTEBOOK], seconds[name]) if NOTEBOOK in seconds else "", str(ASKED.get(name, ""))]
         if name in ENGINES:
             after = [answered.after_start_s for answered in runs[name]]
             row += [spread(seconds[f"{name} alone"], after), spread(seconds[f"{name} alone"], seconds[name])]
-        rows.append((*row, "", "")[:7])
-    head = ("run", "s", "records/s", f"times the {NOTEBOOK}", "asked", f"share of network alone once ready (asked: {ASKED_SHARE})", "share with the start")  # fmt: skip
+        rows.append((*row, "", "")[:8])
+    head = ("run", "s", "records/s", "s of all cores", f"times the {NOTEBOOK}", "asked", f"share of network alone once ready (asked: {ASKED_SHARE})", "share with the start")  # fmt: skip
     table(f"End to end, five full-width folds, whole processes, {count} records, {rounds} turns", head, rows)
 
 
