@@ -129,21 +129,26 @@ def test_a_file_that_hangs_its_reader_costs_its_time_limit(
     assert time.monotonic() - started < 30
 
 
-def test_after_a_few_files_that_hang_the_others_get_less_time(
+@pytest.mark.parametrize(
+    ("hanging", "slowest_s", "limit_s"), [(0, 0.1, 120), (3, 9.0, 120), (4, 0.1, 5), (4, 0.5, 10), (99, 9.0, 120)]
+)
+def test_after_a_few_files_that_hang_the_limit_follows_what_records_need(
+    hanging: int, slowest_s: float, limit_s: float
+) -> None:
+    loader = Loader([], SETTINGS, 1)
+    loader._hanging, loader._slowest_s = hanging, slowest_s
+    assert loader._limit() == limit_s
+
+
+def test_files_that_hang_and_the_slowest_record_are_counted(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
-    monkeypatch.setattr(loading, "PATIENCE", 1)
-    monkeypatch.setattr(loading, "HANGING_LIMIT_S", 0.5)
-    monkeypatch.setattr(loading, "HANGING_FACTOR", 0)
-    for record in records[:3]:
-        os.truncate(record.eeg_path, helpers_readers.HANGS)
-    loaded = load_all(records, workers=1, limit_s=8.0)
-    assert {loaded[record.eeg_id].status for record in records[:3]} == {SPECTROGRAM_ONLY}
-    assert {loaded[record.eeg_id].status for record in records[3:]} == {OK}
-    notes = " ".join(note for one in loaded.values() for note in one.notes)
-    assert notes.count("took longer than 8 s") == 1
-    assert notes.count("took longer than 0.5 s") == 5
+    os.truncate(records[0].eeg_path, helpers_readers.HANGS)
+    with Loader(records, SETTINGS, 2, limit_s=6.0) as loader:
+        assert len(list(loader)) == len(records)
+        assert loader._hanging == 2  # with both files, and with the EEG alone
+        assert 0.01 < loader._slowest_s < 6
 
 
 def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
