@@ -573,11 +573,7 @@ def test_state_of_a_random_generator_is_no_layer(tmp_path, suffix):
 
 @cache
 def model_of(policy):
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = build(NET)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = build(NET, precision=policy)
     set_weights(model, tensors_of_the_fold())
     return model
 
