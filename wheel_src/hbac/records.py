@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,8 @@ def _read_columns(
                     f"{path.name}: expected columns {measured[0]} ... {measured[-1]}, received {names[:3]} ..."
                 )
             _check_size(path, file.metadata, set(present))
-            twice = sorted(name for name in present if names.count(name) > 1)
+            count = Counter(names)
+            twice = sorted(name for name in present if count[name] > 1)
             if twice:
                 raise RecordError(f"{path.name}: expected each column once, received twice: {', '.join(twice)[:100]}")
             _check_types(path, schema, set(present))  # before a column of text can fill the memory
