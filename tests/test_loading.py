@@ -123,10 +123,10 @@ def test_a_file_that_hangs_its_reader_costs_its_time_limit(
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
     os.truncate(records[1].eeg_path, helpers_readers.HANGS)
     started = time.monotonic()
-    loaded = load_all(records, limit_s=2.0)
+    loaded = load_all(records, limit_s=8.0)
     assert loaded[records[1].eeg_id].status == SPECTROGRAM_ONLY
-    assert "took longer than 2 s" in loaded[records[1].eeg_id].notes[0]
-    assert time.monotonic() - started < 30
+    assert "took longer than 8 s" in loaded[records[1].eeg_id].notes[0]
+    assert time.monotonic() - started < 90
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,10 @@ def test_files_that_hang_and_the_slowest_record_are_counted(
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
     os.truncate(records[0].eeg_path, helpers_readers.HANGS)
-    with Loader(records, SETTINGS, 2, limit_s=6.0) as loader:
+    with Loader(records, SETTINGS, 2, limit_s=10.0) as loader:
         assert len(list(loader)) == len(records)
         assert loader._hanging == 2  # with both files, and with the EEG alone
-        assert 0.01 < loader._slowest_s < 6
+        assert 0.01 < loader._slowest_s < 10
 
 
 def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
