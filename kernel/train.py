@@ -137,8 +137,8 @@ from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.files import sha256_of  # noqa: E402
 from hbac.folds import patient_folds  # noqa: E402
 from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
-from hbac.loading import load_record  # noqa: E402
 from hbac.metrics import best_temperature, figures  # noqa: E402
+from hbac.preprocess import load_record  # noqa: E402
 from hbac.progress import RUN_NAME, FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
 from hbac.report import OutOfFold, write_report  # noqa: E402
 from hbac.resnet import NetworkSettings, shapes  # noqa: E402

@@ -5,7 +5,8 @@ import signal
 import time
 from dataclasses import replace
 
-from hbac.loading import OUT_OF_MEMORY, READY, Loaded, _limit_memory, load_record
+from hbac.loading import OUT_OF_MEMORY, READY, _limit_memory
+from hbac.preprocess import Loaded, load_record
 
 KILLS, HANGS, GOES = 13, 14, 15  # sizes in bytes of the files that they cannot bear, or that go before they are read
 TOOK = "took "  # begins a note of `timed`

@@ -13,7 +13,7 @@ from peer_graphs import multiply_adds
 from straightforward import load
 
 from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.loading import load_record
+from hbac.preprocess import load_record
 from hbac.resnet import NetworkSettings
 from hbac.tables import read_test_table
 

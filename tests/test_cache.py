@@ -9,7 +9,8 @@ from hbac import cache
 from hbac.cache import EMPTY, MADE, UNREADABLE, make_cache, open_cache
 from hbac.errors import InputError
 from hbac.image import PRESETS, THREE_ZOOMS, from_uint8
-from hbac.loading import Loader, load_record
+from hbac.loading import Loader
+from hbac.preprocess import load_record
 from hbac.records import Record
 from hbac.tables import read_test_table
 

@@ -9,7 +9,7 @@ from hbac.competition import ELECTRODES
 from hbac.consistency import disagreement
 from hbac.errors import RecordError
 from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.loading import OK, SUSPECT, load_record
+from hbac.preprocess import OK, SUSPECT, load_record
 from hbac.records import Record, crop_eeg, crop_spectrogram, read_eeg, read_spectrogram
 from hbac.tables import read_test_table, read_train_table
 

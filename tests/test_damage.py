@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from hbac.errors import WeightsError
 from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.loading import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, SUSPECT, Loader, load_record
+from hbac.loading import Loader
 from hbac.manifest import MANIFEST_NAME, Manifest, read_manifest
+from hbac.preprocess import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, SUSPECT, load_record
 from hbac.records import Record
 from hbac.tables import read_test_table
 from hbac.weights import read_safetensors

@@ -21,8 +21,8 @@ from hbac.engine import TensorFlowEngine
 from hbac.ensemble import Ensemble
 from hbac.errors import HbacError, InputError, WeightsError
 from hbac.inference import OUT_OF_TIME, RunSettings, predict
-from hbac.loading import EEG_ONLY, OK, SPECTROGRAM_ONLY, UNREADABLE, load_record
 from hbac.manifest import read_manifest
+from hbac.preprocess import EEG_ONLY, OK, SPECTROGRAM_ONLY, UNREADABLE, load_record
 from hbac.submission import check_submission
 from hbac.tables import read_test_table
 

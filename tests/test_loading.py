@@ -16,7 +16,8 @@ from hbac import loading
 from hbac.errors import HbacError
 from hbac.golden import IMAGE_TOLERANCE
 from hbac.image import PRESETS, THREE_ZOOMS, make_image
-from hbac.loading import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, UNREADABLE, Loaded, Loader, load_record
+from hbac.loading import Loader
+from hbac.preprocess import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, UNREADABLE, Loaded, load_record
 from hbac.records import Record, read_eeg, read_spectrogram
 from hbac.tables import read_test_table
 

@@ -8,8 +8,8 @@ import pytest
 from helpers_signals import at, noise_eeg
 
 from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.loading import OK, SUSPECT, load_record
 from hbac.plausibility import implausible_eeg, implausible_power
+from hbac.preprocess import OK, SUSPECT, load_record
 from hbac.tables import read_test_table, read_train_table
 
 
@@ -97,7 +97,7 @@ def test_genuine_records_are_whole(sample: Path) -> None:
 def test_a_note_does_not_change_the_image(test_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = read_test_table(test_dir)[0]
     expected = load_record(record, PRESETS[THREE_ZOOMS])
-    monkeypatch.setattr("hbac.loading.implausible_eeg", lambda uv: ["EEG: a doubt"])
+    monkeypatch.setattr("hbac.preprocess.implausible_eeg", lambda uv: ["EEG: a doubt"])
     received = load_record(record, PRESETS[THREE_ZOOMS])
     assert (received.status, received.notes) == (SUSPECT, ("EEG: a doubt",))
     np.testing.assert_array_equal(received.image, expected.image)

@@ -15,8 +15,8 @@ sys.path.insert(0, str(ROOT / "tests"))  # for helpers_folds
 
 from hbac.competition import VOTE_COLUMNS
 from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.loading import load_record
 from hbac.manifest import MANIFEST_NAME
+from hbac.preprocess import load_record
 from hbac.simulate import simulate
 from hbac.tables import read_test_table
 

@@ -19,7 +19,7 @@ import pandas as pd
 def ours(eeg: Path, spectrogram: Path) -> tuple[np.ndarray, list[float]]:
     from hbac.consistency import disagreement
     from hbac.image import PRESETS, THREE_ZOOMS, make_image
-    from hbac.loading import OK, load_record
+    from hbac.preprocess import OK, load_record
     from hbac.records import Record, crop_eeg, crop_spectrogram, read_eeg, read_spectrogram
 
     loaded, whole_s = timed(lambda: load_record(Record(0, 0, 0, eeg, spectrogram), PRESETS[THREE_ZOOMS]))

@@ -33,7 +33,8 @@ from helpers_damage import EEG, MUTATIONS, SPECTROGRAM, by_hand
 from hbac import inference, loading
 from hbac.competition import eeg_folder, spectrogram_folder
 from hbac.inference import RunSettings, predict
-from hbac.loading import INCOMPLETE, OK, SUSPECT, Loaded, Loader
+from hbac.loading import Loader
+from hbac.preprocess import INCOMPLETE, OK, SUSPECT, Loaded
 from hbac.simulate import simulate
 from hbac.submission import check_submission
 

@@ -40,7 +40,7 @@ _HOME = {
     "read_manifest": "manifest",
     "load_fold": "checkpoints",
     "set_weights": "weights",
-    "load_record": "loading",
+    "load_record": "preprocess",
     "Loader": "loading",
     "TensorFlowEngine": "engine",
     "Ensemble": "ensemble",
@@ -49,7 +49,7 @@ _HOME = {
     "check_submission": "submission",
     "write_submission": "submission",
     "RunSettings": "inference",
-    "Summary": "inference",
+    "Summary": "outcome",
     "predict": "inference",
 }
 

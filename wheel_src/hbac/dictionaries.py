@@ -6,6 +6,8 @@ both without an error. Format: https://parquet.apache.org/docs/file-format/data-
 """
 
 import os
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,51 +31,49 @@ def misfits(path: os.PathLike[str], footer: Any, table: Any) -> list[str]:
     """
     if not str(footer.created_by).startswith(WRITER):
         return []
-    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-    columns = {name: table.column(j) for j, name in enumerate(table.column_names)}
+    data = memoryview(Path(path).read_bytes())
+    columns = dict(zip(table.column_names, table.columns))
     found: dict[str, None] = {}
-    with open(path, "rb") as file:
-        begin = 0
-        for group in groups:
-            for chunk in (group.column(j) for j in range(group.num_columns)):
-                column = columns.get(chunk.path_in_schema)
-                if column is not None and _misfit(file, chunk, column.slice(begin, group.num_rows)):
-                    found[chunk.path_in_schema] = None
-            begin += group.num_rows
+    begin = 0
+    for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
+        for chunk in (group.column(j) for j in range(group.num_columns)):
+            name = chunk.path_in_schema
+            if name in columns and _misfit(data, chunk, columns[name], begin, group.num_rows):
+                found[name] = None
+        begin += group.num_rows
     return list(found)
 
 
-def _misfit(file: Any, chunk: Any, column: Any) -> bool:
-    import pyarrow as pa
-
+def _misfit(data: memoryview, chunk: Any, column: Any, begin: int, rows: int) -> bool:
     dtype = DTYPES.get(chunk.physical_type)
-    if dtype is None or not chunk.has_dictionary_page or chunk.dictionary_page_offset is None:
+    if dtype is None or not chunk.has_dictionary_page:
         return False
+    first = chunk.dictionary_page_offset
     try:
-        file.seek(chunk.dictionary_page_offset)
-        page = file.read(
-            min(max(chunk.data_page_offset - chunk.dictionary_page_offset, 0), chunk.total_compressed_size)
-        )
-        fields, begin = _fields(page[:MAX_HEADER_BYTES], 0)
-        packed = page[begin : begin + fields[SIZE]]
+        fields, begin_of_values = _fields(data[first : first + MAX_HEADER_BYTES], 0)
+        packed = data[first + begin_of_values : first + begin_of_values + fields[SIZE]]
         if not 0 <= fields[SIZE_UNPACKED] <= MAX_UNPACKED_BYTES:
             return True
-        if chunk.compression != "UNCOMPRESSED":
-            packed = pa.Codec(chunk.compression.lower()).decompress(packed, fields[SIZE_UNPACKED], asbytes=True)
+        if codec := _codec(chunk.compression):
+            packed = codec.decompress(packed, fields[SIZE_UNPACKED], asbytes=True)
         dictionary = np.frombuffer(packed, dtype, fields[DICTIONARY][COUNT])
-    except (
-        IndexError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OSError,
-    ):  # not as Arrow writes it; ArrowException is ValueError
-        return True
-    used = column.unique().drop_null().to_numpy().view(dtype)[: len(dictionary)]
+    except (IndexError, KeyError, TypeError, ValueError, OSError):  # not as Arrow writes it
+        return True  # ArrowException is a ValueError
+    part = column if rows == len(column) else column.slice(begin, rows)
+    used = part.unique()
+    used = used if used.null_count == 0 else used.drop_null()
+    used = used.to_numpy().view(dtype)[: len(dictionary)]
     return not np.array_equal(used, dictionary)
 
 
-def _fields(data: bytes, at: int) -> tuple[dict[int, Any], int]:
+@cache
+def _codec(compression: str) -> Any:
+    import pyarrow as pa
+
+    return None if compression == "UNCOMPRESSED" else pa.Codec(compression.lower())
+
+
+def _fields(data: memoryview, at: int) -> tuple[dict[int, Any], int]:
     """The integers and structures of a structure by their numbers, and where it ends."""
     fields: dict[int, Any] = {}
     number = 0
@@ -92,7 +92,7 @@ def _fields(data: bytes, at: int) -> tuple[dict[int, Any], int]:
     return fields, at + 1
 
 
-def _integer(data: bytes, at: int) -> tuple[int, int]:
+def _integer(data: memoryview, at: int) -> tuple[int, int]:
     """A zigzag varint, and where it ends."""
     value = shift = 0
     while True:

@@ -1,15 +1,12 @@
 """A run of inference: from a test folder to a valid submission, one row for every id, whatever the files are."""
 
-import json
 import os
 import queue
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +18,12 @@ from hbac.digests import with_digests
 from hbac.engines import AUTO, ENGINES, make_engine
 from hbac.ensemble import Ensemble
 from hbac.errors import InputError
-from hbac.files import sha256_of, write_atomically
+from hbac.files import sha256_of
 from hbac.journal import Answer, Journal
-from hbac.loading import INCOMPLETE, OK, RECORD_LIMIT_S, SUSPECT, Loaded, Loader
+from hbac.loading import RECORD_LIMIT_S, Loader
 from hbac.manifest import Manifest, read_manifest
+from hbac.outcome import StartClock, Summary, summary_of, write_run_report
+from hbac.preprocess import INCOMPLETE, OK, SUSPECT, Loaded
 from hbac.records import Record
 from hbac.submission import order_of_rows, write_submission
 from hbac.tables import read_test_table
@@ -52,27 +51,6 @@ class RunSettings:
     started_s: float | None = None  # on time.monotonic's clock, where the budget counts from; else from the call
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What came of a run."""
-
-    output: Path
-    report: Path
-    rows: int
-    status: dict[str, int]  # rows by status
-    seconds: float
-    problems: tuple[Answer, ...]  # rows that were not answered by the whole ensemble from both files
-
-    def line(self) -> str:
-        """One line for the end of a notebook."""
-        counts = ", ".join(f"{n} {status}" for status, n in sorted(self.status.items(), key=lambda item: -item[1]))
-        rate = self.rows / max(self.seconds, 1e-9)
-        return (
-            f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; "
-            f"details in {self.report}"
-        )
-
-
 def predict(settings: RunSettings) -> Summary:
     """Answer every record of a test folder and write the submission and its report.
 
@@ -81,7 +59,7 @@ def predict(settings: RunSettings) -> Summary:
             not be read whole.
         WeightsError: the manifest or a fold is not as it must be.
     """
-    clock = _StartClock(settings.started_s)
+    clock = StartClock(settings.started_s)
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list)
@@ -109,8 +87,9 @@ def predict(settings: RunSettings) -> Summary:
                     journal.add(answer)
                     clock.mark("first_record")
                     bar.update()
-        summary = _summary(settings, records, journal.answers, full, time.monotonic() - clock.began)
-        _write_report(summary, settings, manifest, digests["manifest"], engine.description, clock)
+        read = [record.eeg_id for record in records]
+        summary = summary_of(settings.output, read, journal.answers, full, clock.elapsed_s())
+        write_run_report(summary, asdict(settings), manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
             raise InputError(
@@ -146,25 +125,6 @@ def _digests(settings: RunSettings) -> dict[str, str | None]:
 def _record_limit_s(time_budget_s: float | None) -> float:
     """Time for one attempt at a record: a file that hangs must not take a whole budget from the others."""
     return RECORD_LIMIT_S if time_budget_s is None else min(RECORD_LIMIT_S, max(5.0, time_budget_s / 20))
-
-
-class _StartClock:
-    """What the time until the first record goes into."""
-
-    def __init__(self, started_s: float | None) -> None:
-        self.date = datetime.now(timezone.utc)
-        self.began = self._last = time.monotonic() if started_s is None else started_s
-        self.parts: dict[str, float] = {}  # seconds by name, one after the other
-
-    def mark(self, part: str) -> None:
-        """A part ended now; its later ends do not count."""
-        if part not in self.parts:
-            now = time.monotonic()
-            self.parts[part], self._last = now - self._last, now
-
-    def ready_s(self) -> float:
-        """From the beginning to the first record's."""
-        return sum(seconds for part, seconds in self.parts.items() if part != "first_record")
 
 
 def _check_settings(settings: RunSettings) -> None:
@@ -284,65 +244,3 @@ def _progress_bar(settings: RunSettings, total: int, done: int) -> tqdm:
     return tqdm(
         total=total, initial=done, unit="record", desc="predict", file=sys.stderr, disable=not settings.progress
     )
-
-
-def _summary(
-    settings: RunSettings, records: list[Record], answers: list[Answer], full: Plan, seconds: float
-) -> Summary:
-    def whole(answer: Answer) -> bool:
-        return answer.status == OK and (answer.folds, answer.flipped) == (full.folds, full.flip)
-
-    by_id = {answer.eeg_id: answer for answer in answers}
-    rows = [by_id[record.eeg_id] for record in records]
-    return Summary(
-        output=settings.output,
-        report=settings.output.with_name(f"{settings.output.stem}_report.json"),
-        rows=len(rows),
-        status=dict(Counter(_named(answer, full) for answer in rows)),
-        seconds=seconds,
-        problems=tuple(replace(answer, status=_named(answer, full)) for answer in rows if not whole(answer)),
-    )
-
-
-def _named(answer: Answer, full: Plan) -> str:
-    """A row's status, with what the time budget took from it."""
-    if not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip):
-        return answer.status
-    return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
-
-
-def _write_report(
-    summary: Summary, settings: RunSettings, manifest: Manifest, digest: str | None, engine: str, clock: "_StartClock"
-) -> None:
-    document = {
-        "hbac": __version__,
-        "rows": summary.rows,
-        "status": summary.status,
-        "rows_not_answered_whole": [
-            {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
-        ],
-        "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
-        "engine": engine,
-        "settings": {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in asdict(settings).items()
-            if key != "started_s"
-        },
-        "started": clock.date.isoformat(),
-        "seconds": round(summary.seconds, 3),
-        "seconds_until_network_ready": round(clock.ready_s(), 3),
-        "start": {part: round(seconds, 3) for part, seconds in clock.parts.items()},
-        "records_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
-        "peak_memory_mb": _peak_memory_mb(),
-    }
-    write_atomically(summary.report, (json.dumps(document, indent=1) + "\n").encode())
-
-
-def _peak_memory_mb() -> int | None:
-    """Largest resident size of this process, without its readers, where the system tells (not on Windows)."""
-    try:
-        import resource
-    except ImportError:
-        return None
-    unit = 1 if sys.platform == "darwin" else 1 << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6
