@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,12 +14,13 @@ from hypothesis import strategies as st
 from hbac import dictionaries
 from hbac.competition import eeg_folder, spectrogram_folder
 from hbac.dictionaries import misfits
-from hbac.records import read_eeg, read_spectrogram
+from hbac.records import _columns, read_eeg, read_spectrogram
 
 
 def misfits_of(path: Path) -> list[str]:
     with pq.ParquetFile(path) as file:
-        return misfits(path, file.metadata, file.read())
+        table = file.read()
+        return misfits(path, file.metadata, table, _columns(table))
 
 
 def test_nothing_is_said_of_the_genuine_files(sample: Path) -> None:
@@ -74,11 +76,35 @@ def test_most_changed_indices_are_named(tmp_path: Path) -> None:
     assert named >= 0.5 * changed  # the others name a value that has come before, and leave one that comes again
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(0, 5) | st.integers(0, 2**32 - 2), min_size=7, max_size=7), min_size=1, max_size=9)
+)
+def test_distinct_values_come_as_pandas_gives_them(rows: list[list[int]]) -> None:
+    bits = np.array(rows, np.uint32)
+    for row, distinct in zip(bits, dictionaries._distinct_of_all(bits)):
+        expected = pd.unique(row)
+        np.testing.assert_array_equal(distinct[: len(expected)], expected)
+        assert (distinct[len(expected) :] == dictionaries.NONE).all()
+
+
+def test_long_files_are_looked_at_a_few_columns_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_parquet(tmp_path / "x.parquet", eeg_columns())
+    monkeypatch.setattr(dictionaries, "CELLS_AT_ONCE", 3 * len(eeg_columns()["Fp1"]))
+    assert misfits_of(path) == []
+    with pq.ParquetFile(path) as file:
+        floats = _columns(table := file.read())
+        for name in ("C3", "O2"):
+            floats[name] = floats[name][::-1]
+        assert misfits(path, file.metadata, table, floats) == ["C3", "O2"]
+
+
 def test_files_of_other_writers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_parquet(tmp_path / "x.parquet", eeg_columns())
     monkeypatch.setattr(dictionaries, "WRITER", "another writer")
     with pq.ParquetFile(path) as file:
-        assert misfits(path, file.metadata, file.read().slice(7)) == []
+        table = file.read().slice(7)
+        assert misfits(path, file.metadata, table, _columns(table)) == []
 
 
 def test_a_dictionary_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -89,7 +115,7 @@ def test_a_dictionary_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         start = footer.row_group(0).column(2).dictionary_page_offset
         content = path.read_bytes()
         path.write_bytes(content[:start] + junk * 30 + content[start + 30 :])
-        assert misfits(path, footer, table) == ["C3"]
+        assert misfits(path, footer, table, _columns(table)) == ["C3"]
         path.write_bytes(content)
 
 

@@ -74,12 +74,12 @@ def _typical(what: str, typical: float, limits: tuple[float, float], unit: str) 
 
 
 def _too_large(what: str, values: Values, limit: float, unit: str) -> list[str]:
-    count = int((np.abs(values) > limit).sum())
+    count = np.count_nonzero(np.abs(values) > limit)
     return [f"{what}: {count} values beyond {limit:g}{unit}"] if count else []
 
 
 def _frozen(what: str, values: Values) -> list[str]:
-    count = int((values[1:] == values[:-1]).all(axis=1).sum())
+    count = np.count_nonzero((values[1:] == values[:-1]).all(axis=1))
     return [f"{what}: {count} rows repeat the row before"] if count > FROZEN_SHARE * len(values) else []
 
 
@@ -87,7 +87,7 @@ def _holes(what: str, values: Values) -> list[str]:
     """Missing values come in whole rows, or in whole columns that a file has not."""
     there = np.isfinite(values)
     there = there[:, there.any(axis=0)]
-    count = int((there.any(axis=1) & ~there.all(axis=1)).sum())
+    count = np.count_nonzero(there.any(axis=1) & ~there.all(axis=1))
     return [f"{what}: {count} rows with only some of their values"] if count else []
 
 
@@ -96,7 +96,7 @@ def _off_grid(what: str, values: Values) -> list[str]:
     dtype = np.float32 if largest < EXACT_BELOW else np.float64  # three times the time
     with np.errstate(over="ignore", invalid="ignore"):  # of signalling NaNs
         nearest = (np.rint(values * dtype(100)) / dtype(100)).astype(np.float32)
-    missing = np.isnan(values).sum()
-    count = int((nearest != values).sum() - missing)
+    missing = np.count_nonzero(np.isnan(values))
+    count = np.count_nonzero(nearest != values) - missing
     enough = OFF_GRID_SHARE * (values.size - missing)
     return [f"{what}: {count} values with more than two decimals"] if 0 < count <= enough else []

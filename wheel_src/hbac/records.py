@@ -179,8 +179,9 @@ def _read_columns(
                 raise RecordError(f"{path.name}: expected each column once, received twice: {', '.join(twice)[:100]}")
             _check_types(path, schema, set(present))  # before a column of text can fill the memory
             table = file.read(columns=present, use_threads=False)
-            doubts = _doubts(path, file.metadata, table) if sha256 is None else ()  # with it, nothing has changed
-        columns = _columns(table)
+            columns = _columns(table)
+            # With a digest nothing has changed.
+            doubts = _doubts(path, file.metadata, table, columns) if sha256 is None else ()
     except FileNotFoundError as error:
         raise RecordError(f"{path.name}: expected a file, found none") from error
     except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
@@ -191,11 +192,11 @@ def _read_columns(
     return columns, [f"{path.name}: columns missing: {named}"] if missing else [], doubts
 
 
-def _doubts(path: Path, footer: Any, table: Any) -> tuple[str, ...]:
+def _doubts(path: Path, footer: Any, table: Any, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...]:
     """What the file says of itself and does not hold."""
     if len(table) != footer.num_rows:
         return (f"{path.name}: expected {footer.num_rows} rows as its footer states, received {len(table)}",)
-    if not (odd := misfits(path, footer, table)):
+    if not (odd := misfits(path, footer, table, columns)):
         return ()
     named = ", ".join(odd) if len(odd) < 20 else f"{len(odd)} of {table.num_columns}"
     return (f"{path.name}: damaged, values and dictionaries do not fit in columns: {named}",)
@@ -262,7 +263,7 @@ def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) 
 
 def _missing_if(path: Path, bad: npt.NDArray[np.bool_], values: npt.NDArray[np.float32], what: str) -> list[str]:
     """Take values that no recording has as missing; a note that counts them."""
-    if not (count := int(bad.sum())):
+    if not (count := np.count_nonzero(bad)):
         return []
     values[bad] = np.nan
     return [f"{path.name}: {count} {what} values taken as missing"]
