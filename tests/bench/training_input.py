@@ -2,19 +2,22 @@
 
 As a script, in a process of its own: python training_input.py IMAGES.npy ROWS
 Prints a line of JSON when it is ready, then a line for each line on stdin: the seconds of an epoch handed to `fit`
-where the network does next to nothing, and taken batch by batch by as many threads as there are cores.
+where the network does next to nothing, and taken batch by batch by as many threads as there are cores; those of a short
+epoch of a narrow network, and of the same network with the images in memory as float32, handed to `fit` as arrays.
 """
 
 import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 BATCH, MIXUP = 16, 0.3  # as kernel/train.py
-ASKED = 800
+WIDTH, STEPS = 16, 8  # of the network that is trained, and of its epoch
+ASKED, ASKED_STEP = 800, 1.0
 
 
 def measure(rows: int, rounds: int) -> None:
@@ -22,7 +25,7 @@ def measure(rows: int, rounds: int) -> None:
     from pathlib import Path
 
     from inputs import environment, images
-    from measure import Worker, table
+    from measure import Worker, spread, table
     from peers import FOLDER
 
     here = Path(__file__)
@@ -32,6 +35,11 @@ def measure(rows: int, rounds: int) -> None:
     rates = [f"{statistics.median(rows / seconds[i] for seconds in taken):.0f}" for i in range(2)]
     head = ("rows an epoch", "handed to fit, images/s", "by threads, images/s", "asked")
     table(f"Training input, all augmentations, batches of {BATCH}, medians of {rounds} turns", head, [(rows, *rates, ASKED)])  # fmt: skip
+    ours, arrays = zip(*(seconds[2:] for seconds in taken))
+    print(
+        f"A training step at width {WIDTH}: {1000 * statistics.median(ours) / STEPS:.0f} ms; with arrays in memory "
+        f"{1000 * statistics.median(arrays) / STEPS:.0f} ms; ours over it {spread(ours, arrays)}, asked at most {ASKED_STEP}."
+    )
 
 
 def main(images: str, rows: int) -> None:
@@ -40,7 +48,8 @@ def main(images: str, rows: int) -> None:
     from hbac.augment import ViewSettings
     from hbac.batches import TrainData, epoch_batches
     from hbac.engine import usable_cores
-    from hbac.image import PRESETS, THREE_ZOOMS, to_uint8
+    from hbac.image import PRESETS, THREE_ZOOMS, from_uint8, to_uint8
+    from hbac.resnet import NetworkSettings, build
 
     settings = PRESETS[THREE_ZOOMS]
     cached = to_uint8(np.load(images), settings)
@@ -52,21 +61,36 @@ def main(images: str, rows: int) -> None:
     model = keras.Model(image, keras.layers.Dense(6, activation="softmax")(last))
     model.compile("sgd", "kl_divergence")
 
-    def epoch(seed: int) -> object:
-        rng = np.random.default_rng(seed)
-        return epoch_batches(data, np.arange(rows), BATCH, ViewSettings(), MIXUP, 1, rng)
+    network = build(NetworkSettings(width=WIDTH))
+    network.compile("adam", "kl_divergence")
+    few = STEPS * BATCH
+    in_memory = from_uint8(cached[:few], settings)
 
-    model.fit(epoch(0), verbose=0, shuffle=False)
-    print(json.dumps("ready"), flush=True)
-    for turn, _ in enumerate(sys.stdin):
-        batches = epoch(turn)
-        started = time.perf_counter()
-        model.fit(batches, verbose=0, shuffle=False)
-        fitted, started = time.perf_counter() - started, time.perf_counter()
+    def epoch(seed: int, count: int = rows) -> keras.utils.PyDataset:
+        rng = np.random.default_rng(seed)
+        return epoch_batches(data, np.arange(count), BATCH, ViewSettings(), MIXUP, 1, rng)
+
+    def by_threads(batches: keras.utils.PyDataset) -> None:
         with ThreadPoolExecutor(usable_cores()) as pool:
             for _ in pool.map(batches.__getitem__, range(len(batches))):
                 pass
-        print(json.dumps([fitted, time.perf_counter() - started]), flush=True)
+
+    work: list[Callable[[int], object]] = [
+        lambda turn: model.fit(epoch(turn), verbose=0, shuffle=False),
+        lambda turn: by_threads(epoch(turn)),
+        lambda turn: network.fit(epoch(turn, few), verbose=0, shuffle=False),
+        lambda turn: network.fit(in_memory, votes[:few], batch_size=BATCH, verbose=0),
+    ]
+    for one in work:
+        one(0)
+    print(json.dumps("ready"), flush=True)
+    for turn, _ in enumerate(sys.stdin):
+        seconds = []
+        for one in work:
+            started = time.perf_counter()
+            one(turn)
+            seconds.append(time.perf_counter() - started)
+        print(json.dumps(seconds), flush=True)
 
 
 if __name__ == "__main__":
