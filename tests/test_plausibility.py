@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers_signals import at, noise_eeg
 
+from hbac import plausibility
 from hbac.image import PRESETS, THREE_ZOOMS
 from hbac.plausibility import implausible_eeg, implausible_power
 from hbac.preprocess import OK, SUSPECT, load_record
@@ -101,3 +102,16 @@ def test_a_note_does_not_change_the_image(test_dir: Path, monkeypatch: pytest.Mo
     received = load_record(record, PRESETS[THREE_ZOOMS])
     assert (received.status, received.notes) == (SUSPECT, ("EEG: a doubt",))
     np.testing.assert_array_equal(received.image, expected.image)
+
+
+def test_every_hundredth_is_on_the_grid_and_its_neighbours_are_not() -> None:
+    """In float32 below 40,000, in float64 above."""
+    hundredths = np.arange(1, 8_000_001)
+    values = (hundredths / 100).astype(np.float32)
+    for part in (values[:3_999_999], values):
+        assert plausibility._off_grid("x", part[:, None]) == []
+    for toward in (0.0, np.inf):  # below 10,000 no neighbour is a hundredth too
+        off = np.nextafter(values[:1_000_000:50], np.float32(toward))
+        for other in (1.0, 50_000.0):
+            mixed = np.concatenate([np.full(19 * len(off), other, np.float32), off])
+            assert plausibility._off_grid("x", mixed) == [f"x: {len(off)} values with more than two decimals"]

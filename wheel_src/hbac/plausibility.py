@@ -95,7 +95,7 @@ def _off_grid(what: str, values: Values) -> list[str]:
     largest = np.fmax.reduce(np.abs(values), axis=None)
     dtype = np.float32 if largest < EXACT_BELOW else np.float64  # three times the time
     with np.errstate(over="ignore", invalid="ignore"):  # of signalling NaNs
-        nearest = (np.rint(values * dtype(100)) / dtype(100)).astype(np.float32)
+        nearest = (np.rint(values.astype(dtype, copy=False) * 100) / 100).astype(np.float32, copy=False)
     missing = np.count_nonzero(np.isnan(values))
     count = np.count_nonzero(nearest != values) - missing
     enough = OFF_GRID_SHARE * (values.size - missing)
