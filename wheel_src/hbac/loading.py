@@ -14,9 +14,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context
+from typing import Any
+
+import numpy as np
 
 from hbac.errors import HbacError, one_line
-from hbac.image import ImageSettings
+from hbac.image import SHAPE, ImageSettings
 from hbac.preprocess import BOTH, EEG, SPECTROGRAM, UNREADABLE, Loaded, load_record
 from hbac.processes import one_thread_each
 from hbac.records import Record
@@ -117,7 +120,7 @@ class Loader:
 
     def _receive(self, worker: "_Worker", job: "_Job") -> None:
         try:
-            loaded = worker.pipe.recv()
+            loaded = _received(worker.pipe)
         except (EOFError, OSError):
             code = worker.exit_code()
             what = (
@@ -226,9 +229,22 @@ def _serve(pipe: connection.Connection, settings: ImageSettings, memory_bytes: i
         while True:
             record, files = pipe.recv()
             try:
-                pipe.send(load_record(record, settings, files))
+                loaded = load_record(record, settings, files)
             except MemoryError:
                 os._exit(OUT_OF_MEMORY)
+            pipe.send(replace(loaded, image=None))
+            if loaded.image is not None:
+                pipe.send_bytes(loaded.image.reshape(-1).data)
+
+
+def _received(pipe: connection.Connection) -> Any:
+    """What a process has sent; an image comes behind its record, unpickled: a tenth of the time."""
+    what = pipe.recv()
+    if not isinstance(what, Loaded) or what.image is not None or what.status == UNREADABLE:
+        return what
+    image = np.empty(SHAPE, np.float32)
+    pipe.recv_bytes_into(image.reshape(-1).data)
+    return replace(what, image=image)
 
 
 def _limit_memory(extra_bytes: int) -> None:

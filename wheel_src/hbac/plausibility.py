@@ -94,8 +94,9 @@ def _holes(what: str, values: Values) -> list[str]:
 def _off_grid(what: str, values: Values) -> list[str]:
     largest = np.fmax.reduce(np.abs(values), axis=None)
     dtype = np.float32 if largest < EXACT_BELOW else np.float64  # three times the time
+    exact: npt.NDArray[np.floating] = values.astype(dtype, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):  # of signalling NaNs
-        nearest = (np.rint(values.astype(dtype, copy=False) * 100) / 100).astype(np.float32, copy=False)
+        nearest = (np.rint(exact * 100) / 100).astype(np.float32, copy=False)
     missing = np.count_nonzero(np.isnan(values))
     count = np.count_nonzero(nearest != values) - missing
     enough = OFF_GRID_SHARE * (values.size - missing)
