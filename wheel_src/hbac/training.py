@@ -155,9 +155,11 @@ class _Fold:
         if self.progress.epochs_done == self.total:
             return
         import keras
+        import tensorflow as tf
 
         keras.utils.set_random_seed(self.settings.seed + self.fold)
         self.model = self._build()
+        self._forward = tf.function(lambda images: self.model(images, training=True))  # lets go of what it has used
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = BN_MOMENTUM
@@ -289,7 +291,6 @@ class _Fold:
         statistics are those of other images (KL 0.46 with batches of 64, 0.50 to 0.55 with 16, 0.92 for the class prior).
         """
         import keras
-        import tensorflow as tf
 
         train = np.concatenate(self.stage_rows)
         norms = [layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -297,12 +298,11 @@ class _Fold:
             layer.momentum = 0.0  # moving statistics are those of the last batch
             layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))  # what is not finite would stay so
             layer.moving_variance.assign(np.ones(layer.moving_variance.shape))
-        forward = tf.function(lambda images: self.model(images, training=True))  # a graph lets go of what it has used
         size = min(BN_BATCH_SIZE, len(train))
         means, variances = [], []
         for _ in range(min(BN_BATCHES, max(1, len(train) // size))):
             images = self.data.load(np.sort(rng.choice(train, size, replace=False)))
-            forward(augment.random_views(images, self.data.preprocessing, self.settings.views, rng))
+            self._forward(augment.random_views(images, self.data.preprocessing, self.settings.views, rng))
             means.append([layer.moving_mean.numpy() for layer in norms])
             variances.append([layer.moving_variance.numpy() for layer in norms])
         for layer, mean, variance in zip(norms, zip(*means), zip(*variances)):
