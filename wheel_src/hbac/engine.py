@@ -47,6 +47,9 @@ class Engine(Protocol):
 class TensorFlowEngine:
     """The default engine; see the module's text.
 
+    On CPU it sets TensorFlow's threads and switches its graph optimizer (Grappler) off, for the whole process: of a
+    finished graph Grappler only copies the constants, 2 s for each full-width fold, and the answers come no faster.
+
     Args:
         settings: the network.
         batch_size: images a call on GPUs; on CPU a call takes one image whatever is asked.
@@ -74,6 +77,7 @@ class TensorFlowEngine:
         else:
             self.streams, self.batch_size = streams or usable_cores(), 1
             how = self._one_thread_a_stream()
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})  # see the class's text
         self.description = f"tensorflow {tf.__version__}, {len(gpus)} GPUs, {how}"
 
     def _one_thread_a_stream(self) -> str:
