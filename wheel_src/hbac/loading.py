@@ -30,7 +30,7 @@ HANGING_LIMIT_S, HANGING_FACTOR = 5.0, 20  # after them: the larger of this time
 START_LIMIT_S = 120.0  # for a process to import what it needs, on a machine that is busy
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 START_TRIES = 5  # in a row that may fail once one has been well, before a run gives up
-AHEAD = 8  # images that wait for the network at the most, 1.44 MB each
+AHEAD = 64  # images that wait for the network at the most, 1.44 MB each; many of them while it is being loaded
 
 READY = "ready"  # the first word of a process
 OUT_OF_MEMORY = 77  # exit code of a process; what it still held would starve its next record

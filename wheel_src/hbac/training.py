@@ -157,7 +157,6 @@ class _Fold:
         import keras
         import tensorflow as tf
 
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})  # an engine may have been here
         keras.utils.set_random_seed(self.settings.seed + self.fold)
         self.model = self._build()
         self._forward = tf.function(lambda images: self.model(images, training=True))  # lets go of what it has used
