@@ -6,6 +6,7 @@ size, place in the batch and thread count, and without them the submission is th
 and the order. On GPUs a stream each, float16 but for the head, and large batches.
 """
 
+import contextlib
 import os
 import queue
 from collections.abc import Callable, Iterable
@@ -83,10 +84,8 @@ class TensorFlowEngine:
 
     def _one_thread_a_stream(self) -> str:
         threading = self._tf.config.threading
-        try:
+        with contextlib.suppress(RuntimeError):  # TensorFlow was in use before: its threads are as they are
             threading.set_intra_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow was in use before: its threads are as they are
-            pass
         return f"{threading.get_intra_op_parallelism_threads() or 'all'} thread(s) a stream"
 
     def load(self, folds: Iterable[Tensors]) -> None:
