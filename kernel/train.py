@@ -166,6 +166,7 @@ def main() -> None:
         batch_size=options.batch_size,
         seed=options.seed,
         precision=options.precision,
+        freeze_normalisation=options.freeze_normalisation,
     )
 
     # 1. Rows: at most two windows of each EEG and vote; votes as fractions.
@@ -257,6 +258,7 @@ def parse_options() -> argparse.Namespace:
     add("--batch-size", type=int, default=16, help="[%(default)s]")
     add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
     add("--start", type=Path, metavar="FILE", help="a .safetensors fold of the same width, to start from")
+    add("--freeze-normalisation", action="store_true", help="keep --start's, where it has learnt from much more data")
     add("--from", type=Path, nargs="+", default=[], dest="take_from", metavar="DIR", help="outputs to take folds from")
     add("--beside", type=Path, metavar="DIR", help="another data set, whose records the report shows beside")
     add(
@@ -291,6 +293,8 @@ def parse_options() -> argparse.Namespace:
             parser.error(f"--{name.replace('_', '-')}: expected two numbers, received {getattr(options, name)}")
     if options.start and options.imagenet:
         parser.error("--start, --imagenet: expected one of them, received both")
+    if options.freeze_normalisation and not options.start:
+        parser.error("--freeze-normalisation: expected --start, whose normalisation is kept")
     if not sum(options.epochs) or not all(options.row_steps):
         parser.error(f"expected an epoch and row steps from 1, received {options.epochs} and {options.row_steps}")
     if options.folds is not None and not set(options.folds) <= set(range(options.fold_count)):

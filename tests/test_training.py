@@ -128,6 +128,23 @@ def test_a_start_from_given_weights_changes_all_but_the_head(data: TrainData, tm
     assert all(np.array_equal(ended[name], start[name]) for name in kernels)  # a learning rate of 0 keeps them
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_normalisation_stays_as_the_start_has_it(frozen: bool, data: TrainData, tmp_path: Path, whole) -> None:
+    start = load_file(whole[0].checkpoint)
+    settings = replace(SETTINGS, stages=(Stage(1, 1e-3, 1),), freeze_normalisation=frozen)
+    files = files_in(tmp_path / "start")
+    train_fold(data, TRAIN, VALID, settings, files, 0, 10, start_weights=start)
+    ended = load_file(files.checkpoint)
+    kept = {name for name in start if np.array_equal(ended[name], start[name])}
+    normalisation = {name for name in start if "_bn/" in name}
+    assert not any(name.endswith("kernel") for name in kept)
+    assert normalisation <= kept if frozen else not normalisation & kept
+    model = build(settings.network)
+    set_weights(model, {name: value.astype(np.float32) for name, value in ended.items()})
+    answers = model.predict_on_batch(data.load(VALID))  # what chose the epoch is what inference will see
+    np.testing.assert_allclose(np.load(files.answers), answers, atol=1e-2)  # in float16
+
+
 def test_each_eeg_weighs_one(data: TrainData) -> None:
     weights = data.eeg_weights(np.arange(12))
     assert weights[:3].tolist() == [0.5, 0.5, 1.0]

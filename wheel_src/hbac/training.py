@@ -55,6 +55,9 @@ class TrainSettings:
     mixup_alpha: float = 0.3  # 0 for none
     warm_up_share: float = 0.1  # of a stage's steps
     precision: str = "float32"  # or "mixed_float16", for GPUs
+    freeze_normalisation: bool = (
+        False  # as in inference from the first step: the start's own statistics, gamma and beta
+    )
     seed: int = 0
 
 
@@ -163,6 +166,7 @@ class _Fold:
         for layer in self.model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.momentum = BN_MOMENTUM
+                layer.trainable = not self.settings.freeze_normalisation
         if start_weights:
             set_weights(self.model, {**{v.path: v.numpy() for v in self.model.weights}, **start_weights})
         self._optimizer_state: list[np.ndarray] = []
@@ -279,8 +283,9 @@ class _Fold:
         return float(self._schedule(stage)(step))
 
     def _validate(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """(validation rows, 6) answers of the averaged weights, their statistics estimated anew."""
-        self._estimate_statistics(rng)
+        """(validation rows, 6) answers of the averaged weights, their statistics estimated anew unless they are frozen."""
+        if not self.settings.freeze_normalisation:
+            self._estimate_statistics(rng)
         return self._answers(self.model)
 
     def _estimate_statistics(self, rng: np.random.Generator) -> None:
