@@ -22,6 +22,7 @@ from hbac.batches import TrainData, epoch_batches
 from hbac.errors import InputError
 from hbac.files import write_atomically
 from hbac.metrics import kl_divergence
+from hbac.normalisation import estimate_statistics, prepare, training_pass
 from hbac.progress import FoldFiles, Progress, check_rows, digest_of_rows, read_state, write_state
 from hbac.resnet import NetworkSettings, Tensors, build, shapes
 from hbac.weights import read_safetensors, set_weights, write_safetensors
@@ -29,8 +30,7 @@ from hbac.weights import read_safetensors, set_weights, write_safetensors
 if TYPE_CHECKING:
     import keras
 
-BN_MOMENTUM = 0.9  # in training; Keras's 0.99 still remembers the first weights after the few steps of a small data set
-BN_BATCHES, BN_BATCH_SIZE = 8, 64  # of training images, for the statistics of the averaged weights
+STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 8, 64  # training images that estimate the averaged weights' statistics
 AVERAGED_SHARE = 1 / 3  # of an epoch: the span that the moving average of the weights remembers
 
 
@@ -158,15 +158,11 @@ class _Fold:
         if self.progress.epochs_done == self.total:
             return
         import keras
-        import tensorflow as tf
 
         keras.utils.set_random_seed(self.settings.seed + self.fold)
         self.model = self._build()
-        self._forward = tf.function(lambda images: self.model(images, training=True))  # lets go of what it has used
-        for layer in self.model.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = BN_MOMENTUM
-                layer.trainable = not self.settings.freeze_normalisation
+        prepare(self.model, self.settings.freeze_normalisation)
+        self._forward = training_pass(self.model)
         if start_weights:
             set_weights(self.model, {**{v.path: v.numpy() for v in self.model.weights}, **start_weights})
         self._optimizer_state: list[np.ndarray] = []
@@ -285,35 +281,18 @@ class _Fold:
     def _validate(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
         """(validation rows, 6) answers of the averaged weights, their statistics estimated anew unless they are frozen."""
         if not self.settings.freeze_normalisation:
-            self._estimate_statistics(rng)
+            estimate_statistics(self.model, self._forward, self._views(np.concatenate(self.stage_rows), rng))
         return self._answers(self.model)
 
-    def _estimate_statistics(self, rng: np.random.Generator) -> None:
-        """Means and variances of `BN_BATCHES` batches of training images, changed as in training.
+    def _views(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Iterator[npt.NDArray[np.float32]]:
+        """Large batches of training images, changed as in training.
 
-        With dropped files among them: of whole images alone, answers from one file suffer. The batches are large, since
-        each normalises itself on its way through the network: images differ much in power, and of batches of 16 the
-        statistics are those of other images (KL 0.46 with batches of 64, 0.50 to 0.55 with 16, 0.92 for the class prior).
+        With dropped files among them: of whole images alone, answers from one file suffer.
         """
-        import keras
-
-        train = np.concatenate(self.stage_rows)
-        norms = [layer for layer in self.model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-        for layer in norms:
-            layer.momentum = 0.0  # moving statistics are those of the last batch
-            layer.moving_mean.assign(np.zeros(layer.moving_mean.shape))  # what is not finite would stay so
-            layer.moving_variance.assign(np.ones(layer.moving_variance.shape))
-        size = min(BN_BATCH_SIZE, len(train))
-        means, variances = [], []
-        for _ in range(min(BN_BATCHES, max(1, len(train) // size))):
-            images = self.data.load(np.sort(rng.choice(train, size, replace=False)))
-            self._forward(augment.random_views(images, self.data.preprocessing, self.settings.views, rng))
-            means.append([layer.moving_mean.numpy() for layer in norms])
-            variances.append([layer.moving_variance.numpy() for layer in norms])
-        for layer, mean, variance in zip(norms, zip(*means), zip(*variances)):
-            layer.momentum = BN_MOMENTUM
-            layer.moving_mean.assign(np.mean(mean, axis=0))
-            layer.moving_variance.assign(np.mean(variance, axis=0) + np.var(mean, axis=0))  # of all images together
+        size = min(STATISTICS_BATCH_SIZE, len(rows))
+        for _ in range(min(STATISTICS_BATCHES, max(1, len(rows) // size))):
+            images = self.data.load(np.sort(rng.choice(rows, size, replace=False)))
+            yield augment.random_views(images, self.data.preprocessing, self.settings.views, rng)
 
     def _save_state(self) -> None:
         """Tensors only while there are epochs to come: with them a full-width state has 377 MB."""
