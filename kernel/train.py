@@ -483,6 +483,7 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
         "batch_size",
         "seed",
         "without",
+        "freeze_normalisation",
         "precision",
     )
     manifest = new_manifest(
