@@ -32,12 +32,12 @@ class Size:
     rounds: int
     images: int  # network alone, a turn; a multiple of what contenders put into a batch
     records: int  # end to end
-    counts: tuple[int, ...]  # demo folds; the last two are compared
+    counts: tuple[int, ...]  # demo folds, each above AHEAD; the last two are compared
     count_rounds: int
     training_rows: int
 
 
-SHORT = Size(rounds=3, images=4, records=24, counts=(24, 100), count_rounds=1, training_rows=512)
+SHORT = Size(rounds=3, images=4, records=24, counts=(100, 264), count_rounds=1, training_rows=512)
 LONG = Size(rounds=7, images=32, records=100, counts=(100, 500, 264, 2640), count_rounds=7, training_rows=2048)
 
 
