@@ -233,7 +233,7 @@ def main() -> int:
                 folder, bases[False], options.count // 4, options.seed + 2, listed=True
             ),
         }
-        hand = handmade(folder, bases[False], options.hand)
+        hand = handmade(folder, bases[False], options.hand) if options.hand else {}
     for title, counts in parts.items():
         table(title, counts)
     by_hand_table(hand)
