@@ -2,7 +2,7 @@
 
     python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
                            [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16]
-                           [--imagenet FILE | --start FILE]
+                           [--imagenet FILE | --start FILE ...]
                            [--from DIR ...] [--beside DIR] [--time-budget 8h30m] [--resume] [--seed 0]
                            [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
 
@@ -187,7 +187,7 @@ def main() -> None:
         **{name: value for name, value in vars(settings).items() if name != "precision"},
         "fold count": options.fold_count,
         "rows": (offsets, patients.tolist(), counts.tolist()),
-        "start": sha256_of(start) if (start := options.start or options.imagenet) else "",
+        "start": " ".join(sha256_of(file) for file in files_to_start_from(options)),
     }
     claim_folder(options.output, run, options.resume)
     names = [f"{options.name}{fold}" for fold in range(options.fold_count)]
@@ -257,7 +257,14 @@ def parse_options() -> argparse.Namespace:
     add("--row-steps", type=numbers, default=[1, 1], metavar="2,1", help="2: every second row of the images [1,1]")
     add("--batch-size", type=int, default=16, help="[%(default)s]")
     add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
-    add("--start", type=Path, metavar="FILE", help="a .safetensors fold of the same width, to start from")
+    add(
+        "--start",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help=".safetensors folds of the same width to start from, of several their mean",
+    )
     add("--freeze-normalisation", action="store_true", help="keep --start's, where it has learnt from much more data")
     add("--from", type=Path, nargs="+", default=[], dest="take_from", metavar="DIR", help="outputs to take folds from")
     add("--beside", type=Path, metavar="DIR", help="another data set, whose records the report shows beside")
@@ -365,10 +372,19 @@ def files_of(options, fold: int) -> FoldFiles:
     return FoldFiles.named(options.output, f"{options.name}{fold}")
 
 
+def files_to_start_from(options) -> list[Path]:
+    return options.start or ([options.imagenet] if options.imagenet else [])
+
+
 def weights_to_start_from(options) -> dict | None:
-    """An earlier fold, or the backbone of ImageNet's file, its first convolution scaled from inputs that spread by 60."""
+    """The mean of earlier folds, which have to come from one start themselves (Wortsman et al. 2022, arXiv:2203.05482).
+
+    Or the backbone of ImageNet's file, its first convolution scaled from inputs that spread by 60.
+    """
     if options.start:
-        return read_safetensors(options.start, shapes(NetworkSettings(width=options.width)))
+        expected = shapes(NetworkSettings(width=options.width))
+        folds = [read_safetensors(file, expected) for file in options.start]
+        return {name: np.mean([fold[name] for fold in folds], axis=0, dtype=np.float32) for name in expected}
     if not options.imagenet:
         return None
     from hbac.keras_files import import_weights
@@ -498,7 +514,7 @@ def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -
         {
             "data": options.data.name,
             **{name: getattr(options, name) for name in stated},
-            "start": start.name if (start := options.start or options.imagenet) else "",
+            "start": " ".join(file.name for file in files_to_start_from(options)),
             "out_of_fold": {
                 name: {key: round(value, 4) for key, value in of_rows.items() if not isinstance(value, list)}
                 for name, of_rows in out_of_fold.items()

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from safetensors.numpy import load_file
 
 from hbac.cache import MADE
 from hbac.competition import CLASSES, VOTE_COLUMNS
@@ -222,6 +223,24 @@ def test_on_kaggle_the_attached_data_and_earlier_sessions_are_taken(
     options = train.parse_options()
     assert (options.data, options.output, options.take_from) == (tmp_path / place, tmp_path, [earlier])
     assert options.time_budget == "8h30m"
+
+
+def test_of_several_folds_the_mean_is_the_start(
+    train: ModuleType, whole: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = [whole.output / f"fold{fold}.safetensors" for fold in range(2)]
+    command = ["train.py", "--data", tmp_path, "--output", tmp_path, "--width", "8"]
+    for start in (folds, folds[:1]):
+        monkeypatch.setattr(sys, "argv", list(map(str, [*command, "--start", *start])))
+        options = train.parse_options()
+        assert options.start == start
+        received = train.weights_to_start_from(options)
+        tensors = [load_file(file) for file in start]
+        assert received.keys() == tensors[0].keys()
+        for name, value in received.items():
+            assert value.dtype == np.float32
+            np.testing.assert_allclose(value, sum(t[name].astype(np.float64) for t in tensors) / len(start), rtol=1e-6, atol=1e-9)  # fmt: skip
+        assert any(not np.array_equal(tensors[0][name], tensors[-1][name]) for name in received) == (len(start) == 2)
 
 
 def test_every_switch_names_a_view(train: ModuleType) -> None:
