@@ -131,7 +131,7 @@ import numpy as np  # noqa: E402
 from hbac import competition as hms  # noqa: E402
 from hbac.augment import ViewSettings  # noqa: E402
 from hbac.batches import TrainData  # noqa: E402
-from hbac.budget import parse_duration  # noqa: E402
+from hbac.budget import EpochBudget, parse_duration  # noqa: E402
 from hbac.cache import cache_bytes, make_cache, open_cache  # noqa: E402
 from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.files import sha256_of  # noqa: E402
@@ -143,7 +143,7 @@ from hbac.progress import RUN_NAME, FoldFiles, check_rows, claim_folder, read_pr
 from hbac.report import OutOfFold, write_report  # noqa: E402
 from hbac.resnet import NetworkSettings, shapes  # noqa: E402
 from hbac.tables import read_train_table  # noqa: E402
-from hbac.training import Stage, TimeBudget, TrainSettings, train_fold  # noqa: E402
+from hbac.training import Stage, TrainSettings, train_fold  # noqa: E402
 from hbac.weights import read_safetensors  # noqa: E402
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
@@ -155,7 +155,7 @@ def main() -> None:
         end_with_parent()
     if options.gpus != visible_gpus():
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(options.gpus) or "-1"  # before anything starts TensorFlow
-    budget = TimeBudget(parse_duration(options.time_budget) if options.time_budget else None)
+    budget = EpochBudget(parse_duration(options.time_budget) if options.time_budget else None)
     options.output.mkdir(parents=True, exist_ok=True)
     fewest_votes = (1, RELIABLE_VOTES)  # stage 1 sees all rows, stage 2 the reliable ones
     settings = TrainSettings(
@@ -331,7 +331,7 @@ def visible_gpus() -> list[str]:
     return [] if asked.returncode else [word for word in asked.stdout.split() if word.isdigit()]
 
 
-def train_on_gpus(options: argparse.Namespace, folds: list[int], budget: TimeBudget) -> None:
+def train_on_gpus(options: argparse.Namespace, folds: list[int], budget: EpochBudget) -> None:
     """This script once a GPU, each with its share of the folds; they end when this process does, even by a kill."""
     parts = []
     for at, gpu in enumerate(options.gpus[: len(folds)]):

@@ -10,12 +10,13 @@ from safetensors.numpy import load_file
 
 from hbac.augment import ViewSettings, drop_eeg, drop_spectrogram
 from hbac.batches import TrainData, epoch_batches
+from hbac.budget import EpochBudget
 from hbac.errors import InputError
 from hbac.image import PRESETS, THREE_ZOOMS, to_uint8
 from hbac.metrics import kl_divergence
 from hbac.progress import FoldFiles, read_state
 from hbac.resnet import NetworkSettings, build, shapes
-from hbac.training import Stage, TimeBudget, TrainSettings, train_fold
+from hbac.training import Stage, TrainSettings, train_fold
 from hbac.weights import set_weights
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
@@ -108,7 +109,7 @@ def test_a_finished_run_is_left_as_it_is(whole, data: TrainData) -> None:
 
 def test_without_time_no_epoch_is_begun(data: TrainData, tmp_path: Path) -> None:
     lines: list[str] = []
-    budget = TimeBudget(0.0)
+    budget = EpochBudget(0.0)
     progress = train_fold(
         data, TRAIN, VALID, SETTINGS, files_in(tmp_path / "late"), 0, 10, budget=budget, log=lines.append
     )
@@ -210,7 +211,7 @@ def test_a_fold_that_learns_nothing_finite_says_so(data: TrainData, tmp_path: Pa
 
 
 def test_the_time_budget_expects_longer_epochs_of_larger_images() -> None:
-    budget = TimeBudget(100.0)
+    budget = EpochBudget(100.0)
     assert budget.has_another(1000)  # nothing is known yet
     budget.took(10.0, 100)
     assert budget.has_another(800)

@@ -1,4 +1,4 @@
-"""A promise of time: which part of the ensemble a record may still have, so that the run ends in time."""
+"""Promises of time: which part of the ensemble a record may still have, and whether an epoch of training may begin."""
 
 import re
 import threading
@@ -88,6 +88,30 @@ class Budget:
         options = [self._full, *(Plan(folds, False) for folds in range(self._full.folds, 0, -1))]
         fitting = (plan for plan in options if remaining * plan.passes * pass_s <= left)
         return next(fitting, options[-1])
+
+
+class EpochBudget:
+    """Whether there is time for another epoch, as far as those before it tell; the first is always begun.
+
+    Args:
+        limit_s: seconds from now; None for no limit.
+    """
+
+    def __init__(self, limit_s: float | None):
+        self._end = None if limit_s is None else time.monotonic() + limit_s
+        self._longest_s = 0.0  # of an epoch, for each image of full height
+
+    def left_s(self) -> float:
+        """Seconds left, at least one; infinite without a limit."""
+        return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
+
+    def has_another(self, images: float) -> bool:
+        """True if an epoch of so many images of full height would end in time, a fifth of its length to spare."""
+        return self._end is None or time.monotonic() + 1.2 * self._longest_s * images < self._end
+
+    def took(self, seconds: float, images: float) -> None:
+        """Remember how long an epoch took."""
+        self._longest_s = max(self._longest_s, seconds / images)
 
 
 def parse_duration(text: str) -> float:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from hbac import augment
 from hbac.augment import ViewSettings
 from hbac.batches import TrainData, epoch_batches
+from hbac.budget import EpochBudget
 from hbac.errors import InputError
 from hbac.files import write_atomically
 from hbac.metrics import kl_divergence
@@ -61,30 +62,6 @@ class TrainSettings:
     seed: int = 0
 
 
-class TimeBudget:
-    """Whether there is time for another epoch, as far as those before it tell; the first is always begun.
-
-    Args:
-        limit_s: seconds from now; None for no limit.
-    """
-
-    def __init__(self, limit_s: float | None):
-        self._end = None if limit_s is None else time.monotonic() + limit_s
-        self._longest_s = 0.0  # of an epoch, for each image of full height
-
-    def left_s(self) -> float:
-        """Seconds left, at least one; infinite without a limit."""
-        return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
-
-    def has_another(self, images: float) -> bool:
-        """True if an epoch of so many images of full height would end in time, a fifth of its length to spare."""
-        return self._end is None or time.monotonic() + 1.2 * self._longest_s * images < self._end
-
-    def took(self, seconds: float, images: float) -> None:
-        """Remember how long an epoch took."""
-        self._longest_s = max(self._longest_s, seconds / images)
-
-
 def train_fold(
     data: TrainData,
     train: npt.NDArray[np.int64],
@@ -94,7 +71,7 @@ def train_fold(
     fold: int,
     reliable_votes: int,
     start_weights: Tensors | None = None,
-    budget: TimeBudget | None = None,
+    budget: EpochBudget | None = None,
     log: Callable[[str], None] = print,
 ) -> Progress:
     """Train one fold, or go on with it where its state file says it was.
@@ -116,7 +93,7 @@ def train_fold(
     """
     run = _Fold(data, train, valid, settings, files, fold, reliable_votes)
     run.start(start_weights)
-    budget = budget or TimeBudget(None)
+    budget = budget or EpochBudget(None)
     for number, epoch in run.epochs():
         if not budget.has_another(run.images(epoch[0])):
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
