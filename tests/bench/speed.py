@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import network_alone
 import preprocessing_alone
@@ -57,7 +57,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--long", action="store_true", help="all counts of records, seven turns: hours")
     parser.add_argument("--only", default=",".join(names), help="sections, in this order [%(default)s]")
+    parser.add_argument(
+        "--counts", metavar="264,2640", help="of records, for `many`, each above 64; the last two are compared"
+    )
     options = parser.parse_args()
+    size = LONG if options.long else SHORT
+    if options.counts:
+        size = replace(size, counts=tuple(map(int, options.counts.split(","))))
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(names):
         parser.error(f"--only: expected some of {', '.join(names)}, received {', '.join(sorted(unknown))}")
@@ -69,7 +75,7 @@ def main() -> None:
         print(f"missing: {module} ({why})")
     for name in chosen:
         started = time.monotonic()
-        sections(them, LONG if options.long else SHORT)[name]()
+        sections(them, size)[name]()
         print(f"({name}: {time.monotonic() - started:.0f} s)", flush=True)
 
 
