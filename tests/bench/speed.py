@@ -21,6 +21,7 @@ import whole_runs
 from peers import PEERS, ROOT, Peers, peers, versions
 
 from hbac.engine import usable_cores
+from hbac.loading import AHEAD
 
 OURS = ["numpy", "scipy", "pandas", "pyarrow", "tensorflow_cpu", "keras", "openvino"]
 
@@ -58,12 +59,15 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="all counts of records, seven turns: hours")
     parser.add_argument("--only", default=",".join(names), help="sections, in this order [%(default)s]")
     parser.add_argument(
-        "--counts", metavar="264,2640", help="of records, for `many`, each above 64; the last two are compared"
+        "--counts", metavar="264,2640", help=f"of records, for `many`, each above {AHEAD}; the last two are compared"
     )
     options = parser.parse_args()
     size = LONG if options.long else SHORT
     if options.counts:
-        size = replace(size, counts=tuple(map(int, options.counts.split(","))))
+        counts = options.counts.split(",")
+        if len(counts) < 2 or not all(count.isdecimal() and int(count) > AHEAD for count in counts):
+            parser.error(f"--counts: expected two numbers or more, each above {AHEAD}, received {options.counts}")
+        size = replace(size, counts=tuple(map(int, counts)))
     chosen = options.only.split(",")
     if unknown := set(chosen) - set(names):
         parser.error(f"--only: expected some of {', '.join(names)}, received {', '.join(sorted(unknown))}")
