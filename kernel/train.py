@@ -128,25 +128,25 @@ if __name__ == "__main__" and "--part" not in sys.argv:  # what this process sta
 
 import numpy as np  # noqa: E402
 
-from hbac import competition as hms  # noqa: E402
-from hbac.augment import ViewSettings  # noqa: E402
-from hbac.batches import TrainData  # noqa: E402
-from hbac.budget import EpochBudget, parse_duration  # noqa: E402
-from hbac.cache import cache_bytes, make_cache, open_cache  # noqa: E402
+from hbac import hms  # noqa: E402
+from hbac.durations import parse_duration  # noqa: E402
 from hbac.errors import HbacError, InputError  # noqa: E402
 from hbac.files import sha256_of  # noqa: E402
-from hbac.folds import patient_folds  # noqa: E402
-from hbac.image import PRESETS, THREE_ZOOMS  # noqa: E402
-from hbac.metrics import best_temperature, figures  # noqa: E402
-from hbac.preprocess import load_record  # noqa: E402
-from hbac.progress import RUN_NAME, FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
-from hbac.report import OutOfFold, write_report  # noqa: E402
-from hbac.resnet import NetworkSettings, shapes  # noqa: E402
-from hbac.tables import read_train_table  # noqa: E402
-from hbac.training import Stage, TrainSettings, train_fold  # noqa: E402
-from hbac.weights import read_safetensors  # noqa: E402
+from hbac.network.resnet import NetworkSettings, shapes  # noqa: E402
+from hbac.preprocessing.load import load_record  # noqa: E402
+from hbac.preprocessing.three_zooms import ImageSettings  # noqa: E402
+from hbac.records.tables import read_train_table  # noqa: E402
+from hbac.training.cache import cache_bytes, make_cache, open_cache  # noqa: E402
+from hbac.training.fold import train_fold  # noqa: E402
+from hbac.training.metrics import best_temperature, figures  # noqa: E402
+from hbac.training.report import OutOfFold, write_report  # noqa: E402
+from hbac.training.rows import TrainData, patient_folds  # noqa: E402
+from hbac.training.schedule import EpochBudget, Stage, TrainSettings  # noqa: E402
+from hbac.training.state import RUN_NAME, FoldFiles, check_rows, claim_folder, read_progress, take_folds  # noqa: E402
+from hbac.training.views import ViewSettings  # noqa: E402
+from hbac.weights.tensors import read_safetensors  # noqa: E402
 
-PREPROCESSING = PRESETS[THREE_ZOOMS]
+PREPROCESSING = ImageSettings()
 
 
 def main() -> None:
@@ -198,7 +198,9 @@ def main() -> None:
     folders = (options.output, *options.take_from)
     cached = next(filter(None, (open_cache(records, folder, PREPROCESSING) for folder in folders)), None)
     if not cached:
-        print(f"{len(records)} images, {cache_bytes(records) / 1e9:.2f} GB: {options.output / 'images.npy'}")
+        print(
+            f"{len(records)} images, {cache_bytes(records, PREPROCESSING) / 1e9:.2f} GB: {options.output / 'images.npy'}"
+        )
         cached = make_cache(records, options.output, PREPROCESSING, options.workers)
     data = TrainData(
         images=cached.images,
@@ -387,7 +389,7 @@ def weights_to_start_from(options) -> dict | None:
         return {name: np.mean([fold[name] for fold in folds], axis=0, dtype=np.float32) for name in expected}
     if not options.imagenet:
         return None
-    from hbac.keras_files import import_weights
+    from hbac.weights.keras_files import import_weights
 
     tensors = import_weights(options.imagenet, NetworkSettings(width=options.width), head=False)
     tensors["conv1_conv/kernel"] = tensors["conv1_conv/kernel"] * np.float32(IMAGENET_SPREAD)
@@ -485,9 +487,9 @@ def examples_beside(folder: Path):
 
 def write(options, scores: dict, temperature: float, prior, out_of_fold: dict) -> None:
     """The manifest of the folds that have scores."""
-    from hbac.engine import TensorFlowEngine
-    from hbac.ensemble import Checkpoint, new_manifest
-    from hbac.manifest import MANIFEST_NAME, write_manifest
+    from hbac.network.tensorflow_engine import TensorFlowEngine
+    from hbac.weights.checkpoints import Checkpoint, new_manifest
+    from hbac.weights.manifest import MANIFEST_NAME, write_manifest
 
     network = NetworkSettings(width=options.width)
     stated = (

@@ -34,7 +34,7 @@ def sample() -> Path:
 @pytest.fixture(scope="session")
 def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated data set: three training patients and six test records. Not to be changed: copy it."""
-    from hbac.simulate import simulate
+    from hbac.simulation.dataset import simulate
 
     out = tmp_path_factory.mktemp("simulated") / "data"
     simulate(out, patients=3, seed=11, test_records=6, progress=False, balanced=True)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hbac import competition as hms
-from hbac.golden import golden_eeg, golden_power
-from hbac.image import PRESETS, THREE_ZOOMS, ImageSettings, make_image
-from hbac.manifest import MANIFEST_NAME, write_manifest
-from hbac.resnet import HEAD, NetworkSettings, Tensors, shapes
-from hbac.weights import write_safetensors
+from hbac import hms
+from hbac.network.resnet import HEAD, NetworkSettings, Tensors, shapes
+from hbac.preprocessing.golden import golden_eeg, golden_power
+from hbac.preprocessing.presets import PRESETS, make_image
+from hbac.preprocessing.three_zooms import THREE_ZOOMS, ImageSettings
+from hbac.weights.manifest import MANIFEST_NAME, write_manifest
+from hbac.weights.tensors import write_safetensors
 
 LOGIT_SPREAD = 1.0  # standard deviation, over a few images, of the logits that `write_random_folds` aims at
 
@@ -61,8 +62,8 @@ def write_random_folds(
     `random_tensors(NetworkSettings(width), 1000 * seed + i)` but for its head, which is scaled and shifted so that
     the golden record's variants get different answers, all classes between about 1 % and 90 %.
     """
-    from hbac.engine import TensorFlowEngine
-    from hbac.ensemble import Checkpoint, new_manifest
+    from hbac.network.tensorflow_engine import TensorFlowEngine
+    from hbac.weights.checkpoints import Checkpoint, new_manifest
 
     network = NetworkSettings(width=width)
     engine = TensorFlowEngine(network)

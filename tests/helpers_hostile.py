@@ -16,11 +16,11 @@ import numpy as np
 from conftest import ROOT
 from helpers_folds import random_tensors
 
-from hbac.engine import Array
-from hbac.ensemble import Ensemble
-from hbac.manifest import MANIFEST_NAME, read_manifest
-from hbac.resnet import NetworkSettings, Tensors
-from hbac.weights import write_safetensors
+from hbac.ensemble.calibrated import Ensemble
+from hbac.network.resnet import NetworkSettings, Tensors
+from hbac.network.tensorflow_engine import Array
+from hbac.weights.manifest import MANIFEST_NAME, read_manifest
+from hbac.weights.tensors import write_safetensors
 
 WIDTH = 4
 Rng = np.random.Generator

@@ -18,12 +18,12 @@ from helpers_hostile import MANIFEST_NAME, restate, spy_on, write_fold, zip_of
 from helpers_signals import eeg_columns
 
 from hbac.errors import HbacError
-from hbac.inference import RunSettings
-from hbac.journal import Journal
-from hbac.keras_files import import_weights
-from hbac.records import read_eeg
-from hbac.resnet import NetworkSettings
-from hbac.tables import read_test_table
+from hbac.inference.journal import Journal
+from hbac.inference.run import RunSettings
+from hbac.network.resnet import NetworkSettings
+from hbac.records.parquet import read_eeg
+from hbac.records.tables import read_test_table
+from hbac.weights.keras_files import import_weights
 
 
 class Armed:

@@ -5,8 +5,8 @@ import signal
 import time
 from dataclasses import replace
 
-from hbac.loading import OUT_OF_MEMORY, READY, _limit_memory
-from hbac.preprocess import Loaded, load_record
+from hbac.preprocessing.load import Loaded, load_record
+from hbac.preprocessing.readers import OUT_OF_MEMORY, READY, _limit_memory
 
 KILLS, HANGS, GOES = 13, 14, 15  # sizes in bytes of the files that they cannot bear, or that go before they are read
 TOOK = "took "  # begins a note of `timed`
@@ -91,7 +91,7 @@ def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
     """A reader on a machine whose users may not have more than 3 GiB of addresses."""
     import resource
 
-    from hbac.loading import _serve
+    from hbac.preprocessing.readers import _serve
 
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     _serve(pipe, settings, memory_bytes)

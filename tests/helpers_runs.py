@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 from conftest import ROOT, package_folder
 
-from hbac.competition import eeg_folder, spectrogram_folder
-from hbac.manifest import MANIFEST_NAME
-from hbac.simulate import simulate
+from hbac.hms import eeg_folder, spectrogram_folder
+from hbac.simulation.dataset import simulate
+from hbac.weights.manifest import MANIFEST_NAME
 
 
 def make_data(folder: Path, records: int, seed: int, bases: int = 6) -> Path:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hbac import competition as hms
+from hbac import hms
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "data" / "hms_sample"
 VOTES = SAMPLE.parent / "hms_votes.csv.gz"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from hbac.competition import VOTE_COLUMNS
+from hbac.hms import VOTE_COLUMNS
 
 REAL_VOTES = Path(__file__).resolve().parents[2] / "shared" / "data" / "hms_votes.csv.gz"
 VOTES = list(VOTE_COLUMNS)

@@ -12,10 +12,11 @@ from measure import in_turn, ratio
 from peer_graphs import multiply_adds
 from straightforward import load
 
-from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.preprocess import load_record
-from hbac.resnet import NetworkSettings
-from hbac.tables import read_test_table
+from hbac.network.resnet import NetworkSettings
+from hbac.preprocessing.load import load_record
+from hbac.preprocessing.presets import PRESETS
+from hbac.preprocessing.three_zooms import THREE_ZOOMS
+from hbac.records.tables import read_test_table
 
 
 def test_the_plain_way_makes_the_same_image(simulated: Path) -> None:

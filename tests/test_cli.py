@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hbac.checkpoints import load_fold, read_tensors
 from hbac.cli import main
-from hbac.manifest import read_manifest
+from hbac.weights.checkpoints import load_fold, read_tensors
+from hbac.weights.manifest import read_manifest
 
 
 def test_an_error_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_simulate_balances_the_classes_only_where_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, balanced: bool
 ) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr("hbac.simulate.simulate", lambda *_, **options: asked.append(options["balanced"]))
+    monkeypatch.setattr("hbac.simulation.dataset.simulate", lambda *_, **options: asked.append(options["balanced"]))
     assert main(["simulate", str(tmp_path / "data"), "--patients", "1", *["--balanced"] * balanced]) == 0
     assert asked == [balanced]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hbac import files
-from hbac.errors import InputError
+from hbac.errors import OutputError
 from hbac.files import sha256_of, write_atomically
 
 
@@ -34,7 +34,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_part(tmp_path, monkeypa
         raise failure
 
     monkeypatch.setattr(files.os, failing, fail)
-    with pytest.raises(InputError if isinstance(failure, OSError) else KeyboardInterrupt):
+    with pytest.raises(OutputError if isinstance(failure, OSError) else KeyboardInterrupt):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
@@ -55,19 +55,19 @@ def test_the_name_never_shows_a_part_of_the_content(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_is_missing_is_an_error_of_input(tmp_path):
-    with pytest.raises(InputError, match=r"none/x: expected a place to write to, received: No such file"):
+    with pytest.raises(OutputError, match=r"none/x: expected a place to write to, received: No such file"):
         write_atomically(tmp_path / "none" / "x", b"")
 
 
 def test_a_file_in_place_of_the_folder_is_an_error_of_input(tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InputError, match="expected a place to write to, received: Not a directory"):
+    with pytest.raises(OutputError, match="expected a place to write to, received: Not a directory"):
         write_atomically(tmp_path / "file" / "x", b"")
 
 
 def test_a_folder_in_place_of_the_file_is_an_error_of_input_and_stays(tmp_path):
     (tmp_path / "x").mkdir()
-    with pytest.raises(InputError, match="expected a place to write to"):
+    with pytest.raises(OutputError, match="expected a place to write to"):
         write_atomically(tmp_path / "x", b"")
     assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
 
@@ -75,7 +75,7 @@ def test_a_folder_in_place_of_the_file_is_an_error_of_input_and_stays(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_an_error_of_input(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(InputError, match="Permission denied"):
+    with pytest.raises(OutputError, match="Permission denied"):
         write_atomically(tmp_path / "x", b"")
 
 

@@ -29,7 +29,8 @@ def test_two_builds_in_other_folders_give_the_same_bytes(
 
 def test_the_wheel_holds_the_whole_package_and_nothing_else(dist: Path) -> None:
     names = zipfile.ZipFile(wheel_in(dist)).namelist()
-    modules = {f"hbac/{path.name}" for path in (ROOT / "wheel_src" / "hbac").glob("*.py")} | {"hbac/py.typed"}
+    source = ROOT / "wheel_src"
+    modules = {path.relative_to(source).as_posix() for path in source.rglob("hbac/**/*.py")} | {"hbac/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == modules
     assert any(name.endswith("licenses/LICENSE") for name in names)
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from hbac.checkpoints import load_fold
-from hbac.engine import usable_cores
-from hbac.manifest import Manifest, read_manifest
-from hbac.resnet import Tensors, fold_batch_norm
+from hbac.network.resnet import Tensors, fold_batch_norm
+from hbac.processes import usable_cores
+from hbac.weights.checkpoints import load_fold
+from hbac.weights.manifest import Manifest, read_manifest
 
 BATCH = 32  # of notebooks
 PRODUCTS = 10
@@ -32,8 +32,8 @@ def hbac_engine(name: str) -> Callable[[Path], Options]:
     """Ours, as a run calls it: one image a call, as many calls at once as the engine has streams."""
 
     def options(manifest_path: Path) -> Options:
-        from hbac.engines import make_engine
-        from hbac.ensemble import Ensemble
+        from hbac.ensemble.calibrated import Ensemble
+        from hbac.network.engine import make_engine
 
         def make() -> Answer:
             manifest = read_manifest(manifest_path)

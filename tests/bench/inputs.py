@@ -13,12 +13,13 @@ from peers import FOLDER, ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))  # for helpers_folds
 
-from hbac.competition import VOTE_COLUMNS
-from hbac.image import PRESETS, THREE_ZOOMS
-from hbac.manifest import MANIFEST_NAME
-from hbac.preprocess import load_record
-from hbac.simulate import simulate
-from hbac.tables import read_test_table
+from hbac.hms import VOTE_COLUMNS
+from hbac.preprocessing.load import load_record
+from hbac.preprocessing.presets import PRESETS
+from hbac.preprocessing.three_zooms import THREE_ZOOMS
+from hbac.records.tables import read_test_table
+from hbac.simulation.dataset import simulate
+from hbac.weights.manifest import MANIFEST_NAME
 
 FOLDS, WIDTH = 5, 64
 RECORDS, SEED = 24, 3

@@ -24,11 +24,11 @@ from conftest import ROOT
 from helpers_folds import write_random_folds
 from helpers_kaggle import LAYOUTS, TINY, Kaggle, bare_environment, build, mount
 
-from hbac.competition import VOTE_COLUMNS
-from hbac.engines import BY_NAME
-from hbac.manifest import read_manifest
-from hbac.simulate import simulate
-from hbac.submission import check_submission
+from hbac.hms import VOTE_COLUMNS
+from hbac.inference.submission import check_submission
+from hbac.network.engine import BY_NAME
+from hbac.simulation.dataset import simulate
+from hbac.weights.manifest import read_manifest
 
 KERNELS = ("hbac-infer", "hbac-infer-notebook", "hbac-train", "hbac-train-notebook")
 

@@ -11,7 +11,7 @@ from measure import Worker, in_turn, ratio, table
 from peer_graphs import multiply_adds
 from peers import FOLDER, Peers
 
-from hbac.manifest import read_manifest
+from hbac.weights.manifest import read_manifest
 
 AGREE = 1e-4  # of a probability
 OURS = ("hbac tensorflow", "hbac openvino")

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hbac.resnet import HEAD, STAGES, NetworkSettings, Tensors, shapes
+from hbac.network.resnet import HEAD, STAGES, NetworkSettings, Tensors, shapes
 
 
 class Operations(Protocol):
@@ -21,7 +21,7 @@ class Operations(Protocol):
 
 
 def network(to: Operations, x: Any) -> Any:
-    """Image to logits, as `hbac.resnet.build` does, without normalisation."""
+    """Image to logits, as `hbac.network.resnet.build` does, without normalisation."""
 
     def block(x: Any, name: str, stride: int, project: bool) -> Any:
         shortcut = to.conv(x, f"{name}_0_conv", stride, 0) if project else x

@@ -19,10 +19,12 @@ import pandas as pd
 
 
 def ours(eeg: Path, spectrogram: Path) -> tuple[np.ndarray, list[float]]:
-    from hbac import records
-    from hbac.image import PRESETS, THREE_ZOOMS, make_image
-    from hbac.preprocess import OK, load_record
-    from hbac.records import Record, crop_eeg, crop_spectrogram, read_eeg, read_spectrogram
+    from hbac.preprocessing.load import OK, load_record
+    from hbac.preprocessing.presets import PRESETS, make_image
+    from hbac.preprocessing.three_zooms import THREE_ZOOMS
+    from hbac.records import parquet as records
+    from hbac.records.parquet import read_eeg, read_spectrogram
+    from hbac.records.record import Record, crop_eeg, crop_spectrogram
 
     loaded, whole_s = timed(lambda: load_record(Record(0, 0, 0, eeg, spectrogram), PRESETS[THREE_ZOOMS]))
     if loaded.status != OK:

@@ -16,7 +16,7 @@ from signal_measures import measure_eeg, measure_spectrogram
 from tqdm import tqdm
 from vote_measures import measure_votes
 
-from hbac.competition import TEST_COLUMNS, TRAIN_TABLE, eeg_folder, spectrogram_folder
+from hbac.hms import TEST_COLUMNS, TRAIN_TABLE, eeg_folder, spectrogram_folder
 
 DRAWS = 40  # samples of real patients that give the range of a measure of votes
 KNOWN = {"EEG values missing": 0.0012, "spectrogram values missing": 0.024}  # of the whole competition, not of a few

@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import signal, stats
 
-from hbac.competition import CHAINS, EEG_COLUMNS, EEG_RATE_HZ, PAIRS, SPECTROGRAM_FREQUENCIES_HZ, SPECTROGRAM_STEP_S
-from hbac.records import crop_spectrogram, read_spectrogram
-from hbac.spectrogram import bipolar, bridge_gaps
+from hbac.hms import CHAINS, EEG_COLUMNS, EEG_RATE_HZ, PAIRS, SPECTROGRAM_FREQUENCIES_HZ, SPECTROGRAM_STEP_S
+from hbac.preprocessing.montage import bipolar, bridge_gaps
+from hbac.records.parquet import read_spectrogram
+from hbac.records.record import crop_spectrogram
 
 Measures = dict[str, float]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hbac.records import read_eeg, read_spectrogram
-from hbac.spectrogram import host_spectrogram
+from hbac.preprocessing.multitaper import host_spectrogram
+from hbac.records.parquet import read_eeg, read_spectrogram
 
 FIRST_ROW = 138  # of the spectrogram file: the first frame that lies wholly inside the EEG
 EDGE = 3

@@ -20,8 +20,8 @@ import training_input
 import whole_runs
 from peers import PEERS, ROOT, Peers, peers, versions
 
-from hbac.engine import usable_cores
-from hbac.loading import AHEAD
+from hbac.preprocessing.readers import AHEAD
+from hbac.processes import usable_cores
 
 OURS = ["numpy", "scipy", "pandas", "pyarrow", "tensorflow_cpu", "keras", "openvino"]
 

@@ -1,4 +1,4 @@
-"""The same image as `hbac.image`, written as a notebook would: pandas, SciPy, loops over pairs and frames, float64.
+"""The same image as `hbac.preprocessing.three_zooms`, written as a notebook would: pandas, SciPy, loops over pairs and frames, float64.
 
 Plain on purpose, and nothing of the package in it: the benchmark's measure of what the package's way saves, and a second
 opinion on every number of the image.

@@ -1,4 +1,4 @@
-"""Training input alone: images a second of `hbac.batches.epoch_batches`, all augmentations, on cached images.
+"""Training input alone: images a second of `hbac.training.batches.epoch_batches`, all augmentations, on cached images.
 
 As a script, in a process of its own: python training_input.py IMAGES.npy ROWS
 Prints a line of JSON when it is ready, then a line for each line on stdin: the seconds of an epoch handed to `fit`
@@ -45,14 +45,16 @@ def measure(rows: int, rounds: int) -> None:
 def main(images: str, rows: int) -> None:
     import keras
 
-    from hbac.augment import ViewSettings
-    from hbac.batches import TrainData, epoch_batches
-    from hbac.engine import usable_cores
-    from hbac.image import PRESETS, THREE_ZOOMS, from_uint8, to_uint8
-    from hbac.resnet import NetworkSettings, build
+    from hbac.network.resnet import NetworkSettings, build
+    from hbac.preprocessing.presets import PRESETS
+    from hbac.preprocessing.three_zooms import THREE_ZOOMS
+    from hbac.processes import usable_cores
+    from hbac.training.batches import epoch_batches
+    from hbac.training.rows import TrainData
+    from hbac.training.views import ViewSettings
 
     settings = PRESETS[THREE_ZOOMS]
-    cached = to_uint8(np.load(images), settings)
+    cached = settings.to_uint8(np.load(images))
     cached = np.resize(cached, (rows, *cached.shape[1:]))
     votes = np.random.default_rng(0).dirichlet(np.ones(6), rows).astype(np.float32)
     data = TrainData(cached, votes, np.full(rows, 10, np.float32), np.arange(rows), settings)
@@ -64,7 +66,7 @@ def main(images: str, rows: int) -> None:
     network = build(NetworkSettings(width=WIDTH))
     network.compile("adam", "kl_divergence")
     few = STEPS * BATCH
-    in_memory = from_uint8(cached[:few], settings)
+    in_memory = settings.from_uint8(cached[:few])
 
     def epoch(seed: int, count: int = rows) -> keras.utils.PyDataset:
         rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from hbac.competition import CLASSES, CONSENSUS_NAMES, VOTE_COLUMNS
+from hbac.hms import CLASSES, CONSENSUS_NAMES, VOTE_COLUMNS
 
 Measures = dict[str, float]
 

@@ -13,7 +13,7 @@ from measure import Run, in_turn, spread, table, whole_process
 from network_alone import AGREE, workers
 from peers import FOLDER, Peers
 
-from hbac.loading import AHEAD
+from hbac.preprocessing.readers import AHEAD
 
 ENGINES = ("tensorflow", "openvino")
 NOTEBOOK = "notebook way"

@@ -26,9 +26,9 @@ from helpers_hostile import BROKEN, KERAS, MANIFESTS, STALE, WIDTH, broken_manif
 from helpers_payloads import PAYLOADS, run_payload
 
 from hbac.errors import WeightsError
-from hbac.keras_files import export_keras
-from hbac.manifest import MANIFEST_NAME
-from hbac.resnet import NetworkSettings
+from hbac.network.resnet import NetworkSettings
+from hbac.weights.keras_files import export_keras
+from hbac.weights.manifest import MANIFEST_NAME
 
 
 class Table:
@@ -117,9 +117,9 @@ def other_values(folder: Path, total: int, rng: np.random.Generator) -> int:
     """Folds of the right form but with other values, and digests to match: how many pass OpenVINO's golden answer."""
     import safetensors.numpy
 
-    from hbac.ensemble import Ensemble
-    from hbac.manifest import read_manifest
-    from hbac.openvino_engine import OpenVinoEngine
+    from hbac.ensemble.calibrated import Ensemble
+    from hbac.network.openvino_engine import OpenVinoEngine
+    from hbac.weights.manifest import read_manifest
 
     here, passed = folder / "values", 0
     shutil.copytree(ROOT / "weights", here / "weights")

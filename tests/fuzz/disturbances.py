@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, for its 
 import helpers_readers
 from helpers_runs import command, environment, make_data, make_weights, patched, run
 
-from hbac.submission import check_submission
+from hbac.inference.submission import check_submission
 
 SMALL = 40  # records of the runs that are compared byte for byte
 SIZES_KIB = (4, 8, 12, 16, 20, 24)  # of the full disk

@@ -30,13 +30,14 @@ import helpers_readers
 from conftest import ROOT
 from helpers_damage import EEG, MUTATIONS, SPECTROGRAM, by_hand
 
-from hbac import inference, loading
-from hbac.competition import eeg_folder, spectrogram_folder
-from hbac.inference import RunSettings, predict
-from hbac.loading import Loader
-from hbac.preprocess import INCOMPLETE, OK, SUSPECT, Loaded
-from hbac.simulate import simulate
-from hbac.submission import check_submission
+from hbac.hms import eeg_folder, spectrogram_folder
+from hbac.inference import run as inference
+from hbac.inference.run import RunSettings, predict
+from hbac.inference.submission import check_submission
+from hbac.preprocessing import readers as loading
+from hbac.preprocessing.load import INCOMPLETE, OK, SUSPECT, Loaded
+from hbac.preprocessing.readers import Loader
+from hbac.simulation.dataset import simulate
 
 BASES = 20  # whole records that the damaged ones come from
 BATCH = 200  # records a run

@@ -10,53 +10,93 @@ Names are loaded when they are first used, so that `import hbac` loads neither T
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hbac.version import __version__
 
+if TYPE_CHECKING:  # the same names with their types; a test holds the two lists together
+    from hbac.ensemble.calibrated import Ensemble as Ensemble
+    from hbac.errors import HbacError as HbacError
+    from hbac.errors import InputError as InputError
+    from hbac.errors import OutputError as OutputError
+    from hbac.errors import RecordError as RecordError
+    from hbac.errors import SubmissionError as SubmissionError
+    from hbac.errors import WeightsError as WeightsError
+    from hbac.hms import CLASSES as CLASSES
+    from hbac.hms import VOTE_COLUMNS as VOTE_COLUMNS
+    from hbac.inference.report import Summary as Summary
+    from hbac.inference.run import RunSettings as RunSettings
+    from hbac.inference.run import predict as predict
+    from hbac.inference.submission import check_submission as check_submission
+    from hbac.inference.submission import write_submission as write_submission
+    from hbac.network.resnet import NetworkSettings as NetworkSettings
+    from hbac.network.resnet import build as build
+    from hbac.network.tensorflow_engine import TensorFlowEngine as TensorFlowEngine
+    from hbac.preprocessing.load import load_record as load_record
+    from hbac.preprocessing.multitaper import host_spectrogram as host_spectrogram
+    from hbac.preprocessing.multitaper import rebuild_window as rebuild_window
+    from hbac.preprocessing.presets import PRESETS as PRESETS
+    from hbac.preprocessing.presets import make_image as make_image
+    from hbac.preprocessing.readers import Loader as Loader
+    from hbac.preprocessing.three_zooms import ImageSettings as ImageSettings
+    from hbac.records.parquet import read_eeg as read_eeg
+    from hbac.records.parquet import read_spectrogram as read_spectrogram
+    from hbac.records.record import Record as Record
+    from hbac.records.record import crop_eeg as crop_eeg
+    from hbac.records.record import crop_spectrogram as crop_spectrogram
+    from hbac.records.tables import read_test_table as read_test_table
+    from hbac.records.tables import read_train_table as read_train_table
+    from hbac.weights.checkpoints import load_fold as load_fold
+    from hbac.weights.checkpoints import new_manifest as new_manifest
+    from hbac.weights.manifest import Manifest as Manifest
+    from hbac.weights.manifest import read_manifest as read_manifest
+    from hbac.weights.manifest import write_manifest as write_manifest
+    from hbac.weights.tensors import set_weights as set_weights
+
 _HOME = {
-    "CLASSES": "competition",
-    "VOTE_COLUMNS": "competition",
+    "CLASSES": "hms",
+    "VOTE_COLUMNS": "hms",
     "HbacError": "errors",
     "InputError": "errors",
+    "OutputError": "errors",
     "RecordError": "errors",
     "SubmissionError": "errors",
     "WeightsError": "errors",
-    "Record": "records",
-    "read_eeg": "records",
-    "read_spectrogram": "records",
-    "read_test_table": "tables",
-    "read_train_table": "tables",
-    "crop_eeg": "records",
-    "crop_spectrogram": "records",
-    "host_spectrogram": "spectrogram",
-    "rebuild_window": "spectrogram",
-    "ImageSettings": "image",
-    "PRESETS": "image",
-    "make_image": "image",
-    "NetworkSettings": "resnet",
-    "build": "resnet",
-    "Manifest": "manifest",
-    "read_manifest": "manifest",
-    "load_fold": "checkpoints",
-    "set_weights": "weights",
-    "load_record": "preprocess",
-    "Loader": "loading",
-    "TensorFlowEngine": "engine",
-    "Ensemble": "ensemble",
-    "new_manifest": "ensemble",
-    "write_manifest": "manifest",
-    "check_submission": "submission",
-    "write_submission": "submission",
-    "RunSettings": "inference",
-    "Summary": "outcome",
-    "predict": "inference",
+    "Record": "records.record",
+    "crop_eeg": "records.record",
+    "crop_spectrogram": "records.record",
+    "read_eeg": "records.parquet",
+    "read_spectrogram": "records.parquet",
+    "read_test_table": "records.tables",
+    "read_train_table": "records.tables",
+    "host_spectrogram": "preprocessing.multitaper",
+    "rebuild_window": "preprocessing.multitaper",
+    "ImageSettings": "preprocessing.three_zooms",
+    "PRESETS": "preprocessing.presets",
+    "make_image": "preprocessing.presets",
+    "load_record": "preprocessing.load",
+    "Loader": "preprocessing.readers",
+    "NetworkSettings": "network.resnet",
+    "build": "network.resnet",
+    "TensorFlowEngine": "network.tensorflow_engine",
+    "Manifest": "weights.manifest",
+    "read_manifest": "weights.manifest",
+    "write_manifest": "weights.manifest",
+    "load_fold": "weights.checkpoints",
+    "new_manifest": "weights.checkpoints",
+    "set_weights": "weights.tensors",
+    "Ensemble": "ensemble.calibrated",
+    "check_submission": "inference.submission",
+    "write_submission": "inference.submission",
+    "RunSettings": "inference.run",
+    "predict": "inference.run",
+    "Summary": "inference.report",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module 'hbac' has no attribute {name!r}")
     return getattr(import_module(f"hbac.{_HOME[name]}"), name)

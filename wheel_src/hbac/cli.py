@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hbac.engines import AUTO, ENGINES
 from hbac.errors import HbacError
+from hbac.network.engine import AUTO, ENGINES
 from hbac.version import __version__
 
 LISTED = 5  # rows that the closing summary names before it refers to the report
@@ -148,8 +148,8 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     started_s = time.monotonic()  # before the imports, which take seconds on a busy machine
-    from hbac.budget import parse_duration
-    from hbac.inference import RunSettings, predict
+    from hbac.durations import parse_duration
+    from hbac.inference.run import RunSettings, predict
 
     summary = predict(
         RunSettings(
@@ -176,8 +176,8 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from hbac.submission import check_submission, order_of_rows
-    from hbac.tables import read_test_table
+    from hbac.inference.submission import check_submission, order_of_rows
+    from hbac.records.tables import read_test_table
 
     ids = order_of_rows([record.eeg_id for record in read_test_table(options.test_dir)], options.test_dir)
     table = check_submission(options.submission, ids)
@@ -185,7 +185,7 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
-    from hbac.simulate import simulate
+    from hbac.simulation.dataset import simulate
 
     simulate(
         options.out,
@@ -201,9 +201,9 @@ def _simulate(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from hbac.engine import TensorFlowEngine
-    from hbac.ensemble import Ensemble
-    from hbac.manifest import read_manifest
+    from hbac.ensemble.calibrated import Ensemble
+    from hbac.network.tensorflow_engine import TensorFlowEngine
+    from hbac.weights.manifest import read_manifest
 
     manifest = read_manifest(options.manifest)
     Ensemble(manifest, TensorFlowEngine(manifest.network))
@@ -222,9 +222,9 @@ def _import(options: argparse.Namespace) -> None:
     import numpy as np
 
     from hbac.errors import WeightsError
-    from hbac.keras_files import import_weights
-    from hbac.resnet import NetworkSettings
-    from hbac.weights import write_safetensors
+    from hbac.network.resnet import NetworkSettings
+    from hbac.weights.keras_files import import_weights
+    from hbac.weights.tensors import write_safetensors
 
     if options.output.suffix != ".safetensors":
         raise WeightsError(f"{options.output}: expected a name ending in .safetensors")
@@ -234,10 +234,10 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from hbac.checkpoints import load_fold
     from hbac.errors import InputError
-    from hbac.keras_files import export_keras
-    from hbac.manifest import read_manifest
+    from hbac.weights.checkpoints import load_fold
+    from hbac.weights.keras_files import export_keras
+    from hbac.weights.manifest import read_manifest
 
     manifest = read_manifest(options.manifest)
     if not 0 <= options.fold < len(manifest.folds):
@@ -247,12 +247,12 @@ def _export(options: argparse.Namespace) -> None:
 
 
 def _manifest(options: argparse.Namespace) -> None:
-    from hbac.engine import TensorFlowEngine
-    from hbac.ensemble import Checkpoint, new_manifest
     from hbac.errors import InputError
-    from hbac.image import PRESETS
-    from hbac.manifest import write_manifest
-    from hbac.resnet import NetworkSettings
+    from hbac.network.resnet import NetworkSettings
+    from hbac.network.tensorflow_engine import TensorFlowEngine
+    from hbac.preprocessing.presets import PRESETS
+    from hbac.weights.checkpoints import Checkpoint, new_manifest
+    from hbac.weights.manifest import write_manifest
 
     if options.preprocessing not in PRESETS:
         raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")

@@ -4,14 +4,14 @@ import hashlib
 import os
 from pathlib import Path
 
-from hbac.errors import InputError
+from hbac.errors import OutputError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that no reader ever sees a part of it under its name.
 
     Raises:
-        InputError: the folder cannot be written or the disk is full; nothing is left behind.
+        OutputError: the folder cannot be written or the disk is full; nothing is left behind.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -24,7 +24,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         finally:
             part.unlink(missing_ok=True)
     except OSError as error:
-        raise InputError(f"{path}: expected a place to write to, received: {error.strerror or error}") from error
+        raise OutputError(f"{path}: expected a place to write to, received: {error.strerror or error}") from error
 
 
 def sha256_of(path: Path) -> str:

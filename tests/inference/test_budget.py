@@ -1,0 +1,104 @@
+"""The time budget: what is dropped, in which order, and that the promise is kept on a clock of our own."""
+
+import pytest
+
+from hbac.durations import parse_duration
+from hbac.errors import InputError
+from hbac.inference.budget import Budget, Plan
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+FULL = Plan(5, True)
+
+
+def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list[Plan]]:
+    """Answer records one after the other, each pass taking `pass_s`: when it ended, and what each record got."""
+    clock = Clock()
+    budget = Budget(limit_s, FULL, 0.0, clock)
+    clock.now = 3.0  # loading
+    budget.begin()
+    plans = []
+    for remaining in range(records, 0, -1):
+        plan = budget.plan(remaining)
+        clock.now += plan.passes * pass_s
+        budget.done(plan.passes)
+        plans.append(plan)
+    return clock.now, plans
+
+
+def test_without_a_limit_every_record_gets_everything() -> None:
+    assert set(run(None, 50, 1.0)[1]) == {Plan(5, True)}
+
+
+def test_with_time_enough_every_record_gets_everything() -> None:
+    assert set(run(10_000, 50, 1.0)[1]) == {Plan(5, True)}
+
+
+def test_flips_go_before_folds() -> None:
+    plans = run(400, 50, 1.0)[1]
+    assert set(plans) <= {Plan(5, True), *(Plan(folds, False) for folds in range(1, 6))}
+    assert Plan(5, False) in plans
+
+
+@pytest.mark.parametrize("limit_s", [30, 60, 100, 200, 300, 450, 600])
+@pytest.mark.parametrize("pass_s", [0.1, 1.0, 3.0])
+def test_the_run_ends_in_time(limit_s: float, pass_s: float) -> None:
+    end, plans = run(limit_s, 100, pass_s)
+    assert len(plans) == 100
+    assert end <= limit_s + 10 * pass_s  # one record may be on its way
+
+
+def test_a_slow_disk_takes_no_folds() -> None:
+    """Reading takes 5 s a record and a pass 0.1 s: with fewer passes no record more would be answered."""
+    clock = Clock()
+    budget = Budget(200, FULL, 0.0, clock)
+    budget.begin()
+    plans = []
+    for remaining in range(100, 65, -1):
+        clock.now += 5.0
+        budget.idle(5.0)
+        plans.append(budget.plan(remaining))
+        clock.now += plans[-1].passes * 0.1
+        budget.done(plans[-1].passes)
+    assert set(plans[:30]) == {FULL}
+
+
+@pytest.mark.parametrize(("ready_s", "end_s"), [(0, 93), (4, 92), (40, 83), (1000, 50)])
+def test_a_slow_start_leaves_more_for_the_end(ready_s: float, end_s: float) -> None:
+    clock = Clock()
+    budget = Budget(100, FULL, 0.0, clock)
+    clock.now = ready_s
+    budget.begin()
+    clock.now = 0
+    assert budget.left_s() == end_s
+
+
+def test_when_there_is_no_time_at_all_the_prior_answers() -> None:
+    assert run(60, 1000, 5.0)[1][-1] == Plan(0, False)
+
+
+def test_time_that_is_left_is_used() -> None:
+    end, _ = run(400, 50, 1.0)
+    assert end > 0.8 * 400
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("8h30m", 30600), ("90m", 5400), ("600", 600), ("45s", 45), ("1h", 3600), ("1h1m1.5s", 3661.5)],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "h", "8:30", "-5", "0", "0m", "8 h", "ten", "1e3", "30m8h", "nan", "inf"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="8h30m"):
+        parse_duration(text)

@@ -1,0 +1,279 @@
+"""The run from a test folder to submission.csv: every id answered, the same bytes, and clear refusals."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import package_folder
+
+from hbac.ensemble.calibrated import Ensemble
+from hbac.errors import HbacError, InputError, OutputError, WeightsError
+from hbac.hms import VOTE_COLUMNS
+from hbac.inference import run as inference
+from hbac.inference.answers import OUT_OF_TIME
+from hbac.inference.run import RunSettings, predict
+from hbac.inference.submission import check_submission
+from hbac.network.tensorflow_engine import TensorFlowEngine
+from hbac.preprocessing.load import EEG_ONLY, OK, SPECTROGRAM_ONLY, UNREADABLE, load_record
+from hbac.records.tables import read_test_table
+from hbac.weights.manifest import read_manifest
+
+
+@pytest.fixture
+def settings(test_dir: Path, manifest: Path, tmp_path: Path) -> RunSettings:
+    return RunSettings(test_dir, manifest, tmp_path / "out" / "submission.csv", progress=False)
+
+
+def ids_of(folder: Path) -> list[int]:
+    return pd.read_csv(folder / "test.csv")["eeg_id"].tolist()
+
+
+def report_of(settings: RunSettings) -> dict:
+    return json.loads(settings.output.with_name("submission_report.json").read_text())
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_every_record_gets_the_ensemble_s_answer(flip: bool, settings: RunSettings) -> None:
+    summary = predict(replace(settings, flip_tta=flip))
+    table = check_submission(settings.output, ids_of(settings.test_dir)).set_index("eeg_id")
+    manifest = read_manifest(settings.manifest)
+    ensemble = Ensemble(manifest, TensorFlowEngine(manifest.network))
+    for record in read_test_table(settings.test_dir):
+        image = load_record(record, manifest.preprocessing).image
+        assert image is not None
+        expected = ensemble.predict(image[None], flip=flip)[0]
+        np.testing.assert_allclose(table.loc[record.eeg_id].to_numpy(), expected, atol=1e-4)
+    assert table.round(3).nunique().min() > 1  # records differ, so that a constant answer would be seen
+    assert summary.status == {OK: 6}
+    assert summary.problems == ()
+    assert sorted(os.listdir(settings.output.parent)) == ["submission.csv", "submission_report.json"]
+    assert report_of(settings)["status"] == {OK: 6}
+
+
+def test_the_report_says_what_the_start_went_into(settings: RunSettings) -> None:
+    before = datetime.now(timezone.utc)
+    summary = predict(settings)
+    report = report_of(settings)
+    assert list(report["start"]) == ["tables_and_readers", "import", "load", "first_record"]
+    assert all(0 <= seconds <= summary.seconds for seconds in report["start"].values())
+    until_ready = sum(seconds for part, seconds in report["start"].items() if part != "first_record")
+    assert report["seconds_until_network_ready"] == pytest.approx(until_ready, abs=0.01)
+    assert before <= datetime.fromisoformat(report["started"]) <= datetime.now(timezone.utc)
+
+
+def test_the_real_record_is_answered(sample: Path, settings: RunSettings) -> None:
+    summary = predict(replace(settings, test_dir=sample))
+    assert summary.status == {OK: 1}
+    assert len(check_submission(settings.output, [3911565283])) == 1
+
+
+def test_broken_files_are_answered_from_what_is_left_and_named(settings: RunSettings) -> None:
+    records = read_test_table(settings.test_dir)
+    records[0].eeg_path.unlink()
+    records[1].spectrogram_path.write_bytes(b"garbage")  # type: ignore[union-attr]
+    records[2].eeg_path.write_bytes(b"")
+    records[2].spectrogram_path.unlink()  # type: ignore[union-attr]
+    summary = predict(settings)
+    table = check_submission(settings.output, ids_of(settings.test_dir)).set_index("eeg_id")
+    prior = np.array(read_manifest(settings.manifest).class_prior)
+    np.testing.assert_allclose(table.loc[records[2].eeg_id].to_numpy(), prior / prior.sum(), rtol=1e-12)
+    assert not np.allclose(table.loc[records[0].eeg_id], prior / prior.sum(), atol=1e-3)
+    expected = {
+        records[0].eeg_id: SPECTROGRAM_ONLY,
+        records[1].eeg_id: EEG_ONLY,
+        records[2].eeg_id: UNREADABLE,
+    }
+    assert {answer.eeg_id: answer.status for answer in summary.problems} == expected
+    rows = {row["eeg_id"]: row for row in report_of(settings)["rows_not_answered_whole"]}
+    assert {eeg_id: row["status"] for eeg_id, row in rows.items()} == expected
+    assert all(row["notes"] for row in rows.values())
+
+
+def test_strict_makes_a_broken_file_an_error_and_writes_no_submission(settings: RunSettings) -> None:
+    record = read_test_table(settings.test_dir)[0]
+    record.eeg_path.unlink()
+    with pytest.raises(InputError, match=f"--strict.*{record.eeg_id}"):
+        predict(replace(settings, strict=True))
+    assert not settings.output.exists()
+    assert len(report_of(settings)["rows_not_answered_whole"]) == 1
+
+
+def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Ensemble.predict
+
+    def predict_slowly(self: Ensemble, *arguments: object, **options: object) -> np.ndarray:
+        time.sleep(1.5)
+        return slow(self, *arguments, **options)  # type: ignore[arg-type]
+
+    class Impatient(inference.Budget):
+        def begin(self) -> None:
+            super().begin()
+            self._end = self._clock() + 2.0  # after loading, however long that took
+
+    monkeypatch.setattr(Ensemble, "predict", predict_slowly)
+    monkeypatch.setattr(inference, "Budget", Impatient)
+    table = pd.read_csv(settings.test_dir / "test.csv")
+    many = pd.concat([table.assign(eeg_id=table["eeg_id"] + i) for i in range(4)])
+    many.to_csv(settings.test_dir / "test.csv", index=False)
+    for eeg_id, copy in zip(many["eeg_id"], list(table["eeg_id"]) * 4):
+        if eeg_id != copy:
+            folder = settings.test_dir / "test_eegs"
+            (folder / f"{eeg_id}.parquet").symlink_to(folder / f"{copy}.parquet")
+    summary = predict(replace(settings, time_budget_s=1000.0))
+    assert len(check_submission(settings.output, many["eeg_id"].tolist())) == 24
+    assert summary.status[OUT_OF_TIME] >= 12
+    assert sum(summary.status.values()) == 24
+
+
+def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSettings) -> None:
+    strict = replace(settings, strict=True, time_budget_s=0.5)  # over before the first record
+    with pytest.raises(InputError, match="6 were not"):
+        predict(strict)
+    assert predict(replace(settings, resume=True)).status == {OK: 6}
+
+
+def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) -> None:
+    records = read_test_table(settings.test_dir)
+    whole = records[0].eeg_path.read_bytes()
+    records[0].eeg_path.write_bytes(bytes(len(whole)))  # the journal knows files by their sizes
+    with pytest.raises(InputError, match="1 were not"):
+        predict(replace(settings, strict=True))
+    records[0].eeg_path.write_bytes(whole)
+    assert predict(replace(settings, resume=True, strict=True)).status == {OK: 6}
+
+
+def test_folders_that_go_during_the_run_cost_no_row_and_no_order(
+    settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = pd.read_csv(settings.test_dir / "sample_submission.csv")
+    template.iloc[::-1].to_csv(settings.test_dir / "sample_submission.csv", index=False)
+    shutil.copytree(settings.manifest.parent, tmp_path / "weights")
+    settings = replace(settings, manifest=tmp_path / "weights" / settings.manifest.name)
+
+    class Removing(inference.Budget):
+        def begin(self) -> None:
+            super().begin()
+            shutil.rmtree(settings.test_dir)
+            shutil.rmtree(settings.manifest.parent)
+
+    monkeypatch.setattr(inference, "Budget", Removing)
+    summary = predict(settings)
+    check_submission(settings.output, template["eeg_id"].tolist()[::-1])
+    assert sum(summary.status.values()) == 6
+
+
+@pytest.mark.parametrize(("budget_s", "limit_s"), [(None, 120), (30600.0, 120), (600.0, 30), (20.0, 5)])
+def test_a_file_that_hangs_takes_a_twentieth_of_the_budget_at_most(budget_s: float | None, limit_s: float) -> None:
+    assert inference._record_limit_s(budget_s) == limit_s
+
+
+def damage_weights(settings: RunSettings, tmp_path: Path) -> RunSettings:
+    folder = tmp_path / "damaged"
+    shutil.copytree(settings.manifest.parent, folder)
+    fold = sorted((folder / "weights").iterdir())[0]
+    fold.write_bytes(fold.read_bytes()[:-1] + b"\x01")
+    return replace(settings, manifest=folder / settings.manifest.name)
+
+
+def change_table(change):  # type: ignore[no-untyped-def]
+    def apply(settings: RunSettings, tmp_path: Path) -> RunSettings:
+        path = settings.test_dir / "test.csv"
+        change(pd.read_csv(path)).to_csv(path, index=False)
+        return settings
+
+    return apply
+
+
+REFUSALS = {
+    "no test folder": (lambda s, t: replace(s, test_dir=t / "none"), InputError, "expected a folder"),
+    "no test.csv": (lambda s, t: [(s.test_dir / "test.csv").unlink(), s][1], InputError, "test.csv"),
+    "an id twice": (change_table(lambda t: pd.concat([t, t.iloc[:1]])), InputError, "once"),
+    "no rows": (change_table(lambda t: t.iloc[:0]), InputError, "one row or more"),
+    "no eeg_id": (change_table(lambda t: t.drop(columns="eeg_id")), InputError, "missing.*eeg_id"),
+    "no manifest": (lambda s, t: replace(s, manifest=t / "none.json"), WeightsError, "none.json"),
+    "a damaged fold": (damage_weights, WeightsError, "SHA-256"),
+    "output is a folder": (lambda s, t: replace(s, output=t), OutputError, "found a folder"),
+    "output below a file": (lambda s, t: replace(s, output=s.manifest / "x" / "y.csv"), OutputError, "folder to write"),
+    "no workers": (lambda s, t: replace(s, workers=0), InputError, "workers: expected 1 or more, received 0"),
+    "no batch": (lambda s, t: replace(s, batch_size=0), InputError, "batch_size"),
+    "unknown engine": (lambda s, t: replace(s, engine="abacus"), InputError, "abacus"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_a_run_cannot_start_without_is_refused_with_nothing_written(
+    name: str, settings: RunSettings, tmp_path: Path
+) -> None:
+    change, error, message = REFUSALS[name]
+    changed = change(settings, tmp_path)
+    with pytest.raises(error, match=message) as caught:
+        predict(changed)
+    assert isinstance(caught.value, HbacError)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("submission*.csv"))
+
+
+def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
+    written = []
+    for number, workers in enumerate((1, 4, 3)):
+        if number == 2:
+            path = settings.test_dir / "test.csv"
+            pd.read_csv(path).sample(frac=1, random_state=0).to_csv(path, index=False)
+        output = settings.output.with_name(f"{number}.csv")
+        done = hbac("predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--output", output,
+                    "--workers", workers, "--quiet")  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[-1].startswith(f"{output}: 6 rows (6 ok)")
+        written.append(output.read_bytes())
+    assert written[0] == written[1] == written[2]
+    assert len(written[0].splitlines()) == 7
+
+
+def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
+    command = ["predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--quiet", "--output"]
+    whole = settings.output.with_name("whole.csv")
+    assert hbac(*command, whole).returncode == 0
+    journal = settings.output.with_name(".submission.csv.journal")
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    arguments = [sys.executable, "-m", "hbac", *map(str, command), str(settings.output)]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (journal.exists() and len(journal.read_text().splitlines()) >= 3):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    assert not settings.output.exists()
+    lines = journal.read_text().splitlines()
+    done = hbac(*command, settings.output, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert 3 <= len(lines) < 8
+    assert settings.output.read_bytes() == whole.read_bytes()
+    assert not journal.exists()
+
+
+def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_path: Path) -> None:
+    journal = settings.output.with_name(".submission.csv.journal")
+    settings.output.parent.mkdir()
+    eeg_id = ids_of(settings.test_dir)[0]
+    row = {
+        "eeg_id": eeg_id,
+        "probabilities": [1, 0, 0, 0, 0, 0],
+        "status": OK,
+        "notes": [],
+        "folds": 3,
+        "flipped": False,
+    }
+    journal.write_text(json.dumps({"fingerprint": {"manifest": "another"}}) + "\n" + json.dumps(row) + "\n")
+    with pytest.raises(InputError, match="another hbac, manifest"):
+        predict(replace(settings, resume=True))
+    predict(settings)  # without --resume it starts anew
+    assert float(pd.read_csv(settings.output).set_index("eeg_id").loc[eeg_id, VOTE_COLUMNS[0]]) < 1

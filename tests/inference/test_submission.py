@@ -1,0 +1,140 @@
+"""The submission's schema: Kaggle's rules, each violation caught, and files that are written whole."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hbac.errors import InputError, SubmissionError
+from hbac.hms import SUBMISSION_COLUMNS, VOTE_COLUMNS
+from hbac.inference.submission import check_submission, order_of_rows, write_submission
+
+IDS = [30, 10, 20]
+
+
+@pytest.fixture
+def answers() -> dict[int, np.ndarray]:
+    return dict(zip(IDS, np.random.default_rng(0).dirichlet(np.ones(6), 3)))
+
+
+@pytest.fixture
+def written(tmp_path: Path, answers: dict[int, np.ndarray]) -> Path:
+    write_submission(tmp_path / "submission.csv", IDS, answers)
+    return tmp_path / "submission.csv"
+
+
+def test_the_file_has_the_competition_s_columns_and_the_ids_in_the_order_asked_for(written: Path) -> None:
+    lines = written.read_text().splitlines()
+    assert lines[0] == "eeg_id,seizure_vote,lpd_vote,gpd_vote,lrda_vote,grda_vote,other_vote"
+    assert [line.split(",")[0] for line in lines[1:]] == ["30", "10", "20"]
+
+
+def test_probabilities_come_back_to_the_last_bit(written: Path, answers: dict[int, np.ndarray]) -> None:
+    table = pd.read_csv(written, float_precision="round_trip").set_index("eeg_id")
+    for eeg_id in IDS:
+        assert table.loc[eeg_id].to_numpy().tolist() == answers[eeg_id].tolist()
+
+
+def test_a_valid_file_passes_the_rules_as_kaggle_states_them(written: Path) -> None:
+    table = check_submission(written, IDS)
+    values = table[list(VOTE_COLUMNS)]
+    assert list(table.columns) == list(SUBMISSION_COLUMNS)
+    assert values.dtypes.map(pd.api.types.is_numeric_dtype).all()
+    assert values.min().min() >= 0
+    assert values.max().max() <= 1
+    assert np.allclose(values.sum(axis=1), 1)
+
+
+def test_the_real_sample_submission_is_valid(sample: Path) -> None:
+    assert len(check_submission(sample / "sample_submission.csv", [3911565283])) == 1
+
+
+def scaled(table: pd.DataFrame) -> pd.DataFrame:
+    table.iloc[1, 1:] *= 0.99
+    return table
+
+
+def put(row: int, column: str, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table = table.astype(object)
+        table.loc[row, column] = value
+        return table
+
+    return change
+
+
+VIOLATIONS = {
+    "a column missing": (lambda t: t.drop(columns="grda_vote"), "columns"),
+    "a column more": (lambda t: t.assign(extra=0.0), "columns"),
+    "columns in another order": (lambda t: t[[*t.columns[:-2], t.columns[-1], t.columns[-2]]], "columns"),
+    "a column renamed": (lambda t: t.rename(columns={"eeg_id": "id"}), "columns"),
+    "an id missing": (lambda t: t.iloc[:2], "1 fewer"),
+    "no rows": (lambda t: t.iloc[:0], "3 fewer"),
+    "an unknown id": (put(0, "eeg_id", 99), "1 others"),
+    "an id twice": (lambda t: pd.concat([t, t.iloc[:1]]), "each id once"),
+    "ids in another order": (lambda t: t.iloc[::-1], "another order"),
+    "an id with a fraction": (put(0, "eeg_id", 30.5), "whole numbers"),
+    "a text": (put(1, "lpd_vote", "many"), "numbers in column lpd_vote"),
+    "a missing value": (put(1, "lpd_vote", np.nan), "no missing values"),
+    "infinity": (put(1, "lpd_vote", np.inf), "no missing values"),
+    "below 0": (
+        lambda t: put(0, "lpd_vote", -0.1)(put(0, "other_vote", t.other_vote[0] + t.lpd_vote[0] + 0.1)(t)),
+        "0 to 1",
+    ),
+    "above 1": (put(2, "other_vote", 1.5), "0 to 1"),
+    "a row that does not sum to 1": (scaled, "sum to 1"),
+}
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_each_violation_is_caught_and_named(name: str, written: Path) -> None:
+    change, message = VIOLATIONS[name]
+    change(pd.read_csv(written)).to_csv(written, index=False)
+    with pytest.raises(SubmissionError, match=message):
+        check_submission(written, IDS)
+
+
+@pytest.mark.parametrize("content", ["", "\x00\x01", "eeg_id\n"])
+def test_a_file_that_is_no_such_table_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "submission.csv").write_text(content)
+    with pytest.raises(SubmissionError):
+        check_submission(tmp_path / "submission.csv", IDS)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SubmissionError, match="expected a submission"):
+        check_submission(tmp_path / "none.csv", IDS)
+
+
+@pytest.mark.parametrize("wrong", [[0.2] * 6, [np.nan, 0.2, 0.2, 0.2, 0.2, 0.2], [1.2, -0.2, 0, 0, 0, 0]])
+def test_nothing_is_written_if_a_row_breaks_a_rule(
+    wrong: list[float], tmp_path: Path, answers: dict[int, np.ndarray]
+) -> None:
+    with pytest.raises(SubmissionError):
+        write_submission(tmp_path / "submission.csv", IDS, {**answers, 10: wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_folder_that_is_not_there_is_named(tmp_path: Path, answers: dict[int, np.ndarray]) -> None:
+    with pytest.raises(InputError, match="none/submission.csv"):
+        write_submission(tmp_path / "none" / "submission.csv", IDS, answers)
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ([10, 20, 30], [10, 20, 30]),  # the host's order
+        ([10, 20], IDS),  # not the same ids: the order of test.csv
+        ([10, 20, 30, 40], IDS),
+        ([10, 20, 20], IDS),
+        (None, IDS),
+    ],
+)
+def test_rows_follow_the_host_s_template_if_it_names_the_same_ids(
+    template: list[int] | None, expected: list[int], tmp_path: Path
+) -> None:
+    if template is not None:
+        pd.DataFrame({"eeg_id": template}).to_csv(tmp_path / "sample_submission.csv", index=False)
+    assert order_of_rows(IDS, tmp_path) == expected

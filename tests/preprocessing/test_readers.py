@@ -1,0 +1,231 @@
+"""Records to images in processes of their own: every record comes once, whatever its files do."""
+
+import os
+import queue
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import helpers_readers
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from hbac.errors import HbacError
+from hbac.preprocessing import readers as loading
+from hbac.preprocessing.golden import IMAGE_TOLERANCE
+from hbac.preprocessing.load import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, UNREADABLE, Loaded, load_record
+from hbac.preprocessing.presets import PRESETS, make_image
+from hbac.preprocessing.readers import Loader
+from hbac.preprocessing.three_zooms import THREE_ZOOMS
+from hbac.records.parquet import read_eeg, read_spectrogram
+from hbac.records.record import Record
+from hbac.records.tables import read_test_table
+
+SETTINGS = PRESETS[THREE_ZOOMS]
+
+
+@pytest.fixture
+def records(test_dir: Path) -> list[Record]:
+    return read_test_table(test_dir)
+
+
+def load_all(records: list[Record], workers: int = 2, **limits: float) -> dict[int, Loaded]:
+    with Loader(records, SETTINGS, workers, **limits) as loader:  # type: ignore[arg-type]
+        loaded = list(loader)
+    assert sorted(one.record.eeg_id for one in loaded) == sorted(record.eeg_id for record in records)
+    return {one.record.eeg_id: one for one in loaded}
+
+
+def test_a_whole_record_gives_the_image_of_its_two_files(records: list[Record]) -> None:
+    loaded = load_record(records[0], SETTINGS)
+    assert records[0].spectrogram_path is not None
+    expected = make_image(
+        read_eeg(records[0].eeg_path).uv, read_spectrogram(records[0].spectrogram_path).power, SETTINGS
+    )
+    assert (loaded.status, loaded.notes) == (OK, ())
+    np.testing.assert_array_equal(loaded.image, expected)
+
+
+def test_without_its_spectrogram_the_eeg_gives_24_columns_of_channel_0(records: list[Record]) -> None:
+    records[0].spectrogram_path.unlink()  # type: ignore[union-attr]
+    loaded = load_record(records[0], SETTINGS)
+    whole = load_record(replace(records[1], eeg_path=records[0].eeg_path), SETTINGS)
+    assert loaded.status == EEG_ONLY
+    assert "expected a file, found none" in loaded.notes[0]
+    assert loaded.image is not None
+    assert whole.image is not None
+    np.testing.assert_array_equal(loaded.image[..., 1:], whole.image[..., 1:])
+    covered = np.flatnonzero(np.ptp(loaded.image[..., 0], axis=0) > 0)
+    assert covered.tolist() == list(range(138, 162))
+
+
+def test_a_record_without_a_spectrogram_id_is_answered_from_its_eeg(records: list[Record]) -> None:
+    loaded = load_record(replace(records[0], spectrogram_id=None, spectrogram_path=None), SETTINGS)
+    assert loaded.status == EEG_ONLY
+    assert "spectrogram_id" in loaded.notes[0]
+
+
+def test_without_its_eeg_channels_1_and_2_are_constant(records: list[Record]) -> None:
+    records[0].eeg_path.write_bytes(b"no parquet")
+    loaded = load_record(records[0], SETTINGS)
+    assert loaded.status == SPECTROGRAM_ONLY
+    assert loaded.image is not None
+    assert np.ptp(loaded.image[..., 0]) > 1
+    assert np.ptp(loaded.image[..., 1]) == 0
+    assert np.ptp(loaded.image[..., 2]) == 0
+
+
+def test_without_both_there_is_no_image_but_a_reason_for_each(records: list[Record]) -> None:
+    records[0].eeg_path.unlink()
+    records[0].spectrogram_path.write_bytes(b"")  # type: ignore[union-attr]
+    loaded = load_record(records[0], SETTINGS)
+    assert (loaded.image, loaded.status, len(loaded.notes)) == (None, UNREADABLE, 2)
+
+
+def test_a_short_eeg_is_answered_and_named(records: list[Record]) -> None:
+    table = pq.read_table(records[0].eeg_path)
+    pq.write_table(table.slice(0, 6000), records[0].eeg_path)
+    loaded = load_record(records[0], SETTINGS)
+    assert loaded.status == INCOMPLETE
+    assert loaded.notes == ("EEG: 6000 of 10000 samples",)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_processes_give_what_this_process_gives(workers: int, records: list[Record]) -> None:
+    for eeg_id, loaded in load_all(records, workers).items():
+        here = load_record(next(r for r in records if r.eeg_id == eeg_id), SETTINGS)
+        assert loaded.status == here.status
+        np.testing.assert_allclose(loaded.image, here.image, atol=IMAGE_TOLERANCE)  # type: ignore[arg-type]
+
+
+def test_no_records_is_no_work() -> None:
+    assert load_all([]) == {}
+
+
+@pytest.mark.parametrize("victim", ["eeg", "spectrogram", "both"])
+def test_a_file_that_kills_its_reader_costs_that_file_alone(
+    victim: str, records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    kinds = ("eeg", "spectrogram") if victim == "both" else (victim,)
+    for kind in kinds:
+        path = records[2].eeg_path if kind == "eeg" else records[2].spectrogram_path
+        os.truncate(path, helpers_readers.KILLS)  # type: ignore[arg-type]
+    loaded = load_all(records)
+    status = {"eeg": SPECTROGRAM_ONLY, "spectrogram": EEG_ONLY, "both": UNREADABLE}[victim]
+    assert loaded[records[2].eeg_id].status == status
+    assert "ended its reader, exit code -9" in loaded[records[2].eeg_id].notes[0]
+    assert {one.status for eeg_id, one in loaded.items() if eeg_id != records[2].eeg_id} == {OK}
+
+
+def test_a_file_that_hangs_its_reader_costs_its_time_limit(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    os.truncate(records[1].eeg_path, helpers_readers.HANGS)
+    started = time.monotonic()
+    loaded = load_all(records, limit_s=8.0)
+    assert loaded[records[1].eeg_id].status == SPECTROGRAM_ONLY
+    assert "took longer than 8 s" in loaded[records[1].eeg_id].notes[0]
+    assert time.monotonic() - started < 90
+
+
+@pytest.mark.parametrize(
+    ("hanging", "slowest_s", "limit_s"), [(0, 0.1, 120), (3, 9.0, 120), (4, 0.1, 5), (4, 0.5, 10), (99, 9.0, 120)]
+)
+def test_after_a_few_files_that_hang_the_limit_follows_what_records_need(
+    hanging: int, slowest_s: float, limit_s: float
+) -> None:
+    loader = Loader([], SETTINGS, 1)
+    loader._hanging, loader._slowest_s = hanging, slowest_s
+    assert loader._limit() == limit_s
+
+
+def test_files_that_hang_and_the_slowest_record_are_counted(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    os.truncate(records[0].eeg_path, helpers_readers.HANGS)
+    with Loader(records, SETTINGS, 2, limit_s=10.0) as loader:
+        assert len(list(loader)) == len(records)
+        assert loader._hanging == 2  # with both files, and with the EEG alone
+        assert 0.01 < loader._slowest_s < 10
+
+
+def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    os.truncate(records[0].eeg_path, helpers_readers.KILLS)
+    with Loader(records, SETTINGS, 1) as loader:
+        assert [loaded.record.eeg_id for loaded in loader][-1] == records[0].eeg_id
+
+
+def test_a_bad_start_in_the_middle_of_a_run_is_tried_again(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.frail)
+    monkeypatch.setenv(helpers_readers.STARTS, str(tmp_path / "starts"))
+    os.truncate(records[0].eeg_path, helpers_readers.KILLS)
+    loaded = load_all(records, workers=1)
+    assert loaded[records[0].eeg_id].status == SPECTROGRAM_ONLY
+    assert {loaded[record.eeg_id].status for record in records[1:]} == {OK}
+    assert len((tmp_path / "starts").read_bytes()) == 5  # one, two bad ones after a death, and again after the second
+
+
+def test_a_file_that_wants_too_much_memory_is_a_note(records: list[Record]) -> None:
+    rows = 12_000_000  # 19 columns: 912 MB once decoded
+    zeros = pa.array(np.zeros(rows, np.float32)).dictionary_encode().cast(pa.float32())
+    pq.write_table(pa.table(dict.fromkeys(read_columns(records[0]), zeros)), records[0].eeg_path)
+    loaded = load_all(records[:2], workers=1, memory_bytes=600 << 20)
+    assert loaded[records[0].eeg_id].status == SPECTROGRAM_ONLY
+    assert loaded[records[0].eeg_id].notes[0].startswith("reading eeg and spectrogram: ")
+    assert loaded[records[1].eeg_id].status == OK
+
+
+def read_columns(record: Record) -> list[str]:
+    return pq.read_schema(record.eeg_path).names
+
+
+def test_processes_that_cannot_start_are_an_error_not_an_answer(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.stillborn)
+    with pytest.raises(HbacError, match="expected a process that reads records"):
+        load_all(records)
+
+
+def test_images_wait_in_a_bounded_queue(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "AHEAD", 8)
+    many = [replace(record, eeg_id=10 * i + j) for i in range(6) for j, record in enumerate(records)]
+    with Loader(many, SETTINGS, 2) as loader:
+        time.sleep(4)
+        assert loader._done.qsize() == 8
+        assert len(list(loader)) == len(many)
+
+
+def test_a_slow_network_does_not_make_a_reader_late(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "AHEAD", 8)
+    many = [replace(record, eeg_id=10 * i + j) for i in range(4) for j, record in enumerate(records)]
+    with Loader(many, SETTINGS, 2, limit_s=10.0) as loader:
+        time.sleep(13)  # the queue is full and the readers wait, for longer than the limit
+        assert {loaded.status for loaded in loader} == {OK}
+
+
+def test_readers_start_under_a_low_limit_of_their_own(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.limited)
+    assert {loaded.status for loaded in load_all(records[:2], workers=1).values()} == {OK}
+
+
+def test_leaving_early_ends_the_processes(records: list[Record]) -> None:
+    with Loader(records, SETTINGS, 2) as loader:
+        loader.get(timeout_s=60)
+        processes = [worker._process for worker in loader._workers]
+    assert all(process.exitcode is not None for process in processes)
+
+
+def test_waiting_ends_with_its_timeout(records: list[Record]) -> None:
+    with Loader(records, SETTINGS, 1) as loader, pytest.raises(queue.Empty):
+        loader.get(timeout_s=0.01)

@@ -1,0 +1,80 @@
+"""Folds by patient."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hbac.errors import InputError
+from hbac.training.rows import patient_folds
+
+
+def cohort(seed: int, patients: int = 60) -> tuple[list[int], list[int]]:
+    """Classes and patients of a few rows each; a patient mostly has one class, as in the competition."""
+    rng = np.random.default_rng(seed)
+    ids = np.repeat(rng.permutation(10_000)[:patients], rng.integers(1, 9, patients))
+    favourite = {patient: rng.integers(6) for patient in ids}
+    classes = [int(favourite[p]) if rng.random() < 0.8 else int(rng.integers(6)) for p in ids]
+    return classes, ids.tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 5))
+def test_no_patient_is_on_both_sides_and_every_row_is_validated_once(seed, folds):
+    classes, patients = cohort(seed)
+    ids = np.array(patients)
+    split = patient_folds(classes, patients, folds, seed)
+    assert len(split) == folds
+    for train, validation in split:
+        assert not set(ids[train]) & set(ids[validation])
+        assert sorted([*train, *validation]) == list(range(len(ids)))
+    assert sorted(np.concatenate([validation for _, validation in split])) == list(range(len(ids)))
+
+
+def test_classes_are_spread_over_the_folds_better_than_by_chance():
+    """The largest difference of a class's share between a fold and the whole, against patients dealt at random."""
+    classes, patients = (np.array(column) for column in cohort(1, patients=200))
+    overall = np.bincount(classes, minlength=6) / len(classes)
+
+    def worst(members: list[np.ndarray]) -> float:
+        shares = [np.bincount(classes[rows], minlength=6) / len(rows) for rows in members]
+        return float(np.abs(np.array(shares) - overall).max())
+
+    rng = np.random.default_rng(0)
+    dealt = []
+    for _ in range(20):
+        fold = dict(zip(np.unique(patients), rng.permutation(np.arange(200) % 5)))
+        of_row = np.array([fold[patient] for patient in patients])
+        dealt.append(worst([np.flatnonzero(of_row == i) for i in range(5)]))
+    ours = worst([validation for _, validation in patient_folds(classes, patients, 5, 0)])
+    assert ours < min(dealt)
+    assert ours < 0.02
+
+
+def test_the_seed_decides_the_folds():
+    classes, patients = cohort(2)
+    first, again, other = ([list(v) for _, v in patient_folds(classes, patients, 3, seed)] for seed in (7, 7, 8))
+    assert first == again
+    assert first != other
+
+
+@pytest.mark.parametrize("folds", [-1, 0, 1, 4])
+def test_fewer_than_two_folds_or_more_than_patients_is_an_error(folds):
+    with pytest.raises(InputError, match=rf"folds: expected 2 to 3 .*received {folds}"):
+        patient_folds([0, 0, 1, 1, 0, 1], [5, 5, 6, 6, 7, 7], folds, 0)
+
+
+def test_more_folds_than_rows_of_any_class_is_an_error():
+    with pytest.raises(InputError, match=r"folds: expected .*received 3"):
+        patient_folds([0, 0, 1, 1], [1, 2, 3, 4], 3, 0)
+
+
+def test_a_class_of_fewer_rows_than_folds_is_allowed():
+    with pytest.warns(UserWarning, match="least populated class"):  # scikit-learn's word on it
+        split = patient_folds([0, 0, 0, 0, 1], [1, 2, 3, 4, 5], 3, 0)
+    assert sorted(np.concatenate([validation for _, validation in split])) == [0, 1, 2, 3, 4]
+
+
+def test_as_many_folds_as_patients_leave_one_patient_out_each_time():
+    split = patient_folds([0, 0, 0, 1, 1, 1], [1, 1, 2, 2, 3, 3], 3, 0)
+    assert sorted(sorted(validation) for _, validation in split) == [[0, 1], [2, 3], [4, 5]]

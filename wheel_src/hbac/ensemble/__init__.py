@@ -1,0 +1,1 @@
+"""Folds to calibrated mean probabilities."""

@@ -1,0 +1,1 @@
+"""A run of inference: answers, budget, journal, report, submission."""

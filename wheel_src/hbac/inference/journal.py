@@ -1,0 +1,149 @@
+"""The journal of finished rows: what lets a killed run go on where it was, and only that very run.
+
+JSON lines beside the output: first the fingerprint of all that decides an answer, then one line a finished row. A line
+that a kill cut short does not count. Removed when the submission is there.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from hbac import hms
+from hbac.errors import InputError, OutputError
+from hbac.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One finished row."""
+
+    eeg_id: int
+    probabilities: tuple[float, ...]  # (6,)
+    status: str
+    notes: tuple[str, ...] = ()
+    folds: int = 0  # that took part; 0 for the class prior
+    flipped: bool = False
+
+
+class Journal:
+    """Rows on disk as they are finished; use as a context manager, and `begin` before the first `add`.
+
+    Args:
+        path: the file.
+        resume: take over the rows of an earlier run; otherwise start empty.
+    """
+
+    def __init__(self, path: Path, resume: bool):
+        self.path = path
+        self._file: BinaryIO | None = None
+        lines = self._read() if resume and path.exists() else []
+        self._received = lines[0].get("fingerprint") if lines and isinstance(lines[0], dict) else None
+        self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
+
+    def keep(self, wanted: Callable[[Answer], bool]) -> None:
+        """Forget the taken-over rows that are not wanted; before `begin`."""
+        self.answers = [answer for answer in self.answers if wanted(answer)]
+
+    def begin(self, fingerprint: dict[str, Any]) -> None:
+        """Start writing, after the rows that were taken over.
+
+        Args:
+            fingerprint: what decides the answers, as JSON values.
+
+        Raises:
+            InputError: the rows taken over are those of another run.
+            OutputError: the file cannot be written.
+        """
+        if self.answers:
+            received = self._received or {}
+            differing = [key for key in fingerprint if received.get(key) != fingerprint[key]]
+            if differing:
+                raise InputError(
+                    f"{self.path}: expected the journal of this very run, received one with another "
+                    f"{', '.join(differing)}; run without --resume to start anew"
+                )
+        lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
+        write_atomically(self.path, "".join(map(_line, lines)).encode())
+        try:
+            self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__; nothing waits to be written
+        except OSError as error:
+            raise OutputError(f"{self.path}: expected a journal to write to: {error.strerror}") from error
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file:
+            self._file.close()
+
+    def add(self, answer: Answer) -> None:
+        """Write one finished row.
+
+        Raises:
+            OutputError: the disk does not take it.
+        """
+        if self._file is None:
+            raise RuntimeError("Journal.begin comes before Journal.add")
+        self.answers.append(answer)
+        line = _line(asdict(answer)).encode()
+        try:
+            written = self._file.write(line)
+            if written != len(line):  # a nearly full disk takes a part, and refuses the rest
+                self._file.write(line[written:])
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: expected room for the journal: {error.strerror}; go on with --resume when there is"
+            ) from error
+
+    def remove(self) -> None:
+        """Take the journal away: the submission is there."""
+        if self._file:
+            self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> list[Any]:
+        lines = []
+        try:
+            content = self.path.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise InputError(f"{self.path}: expected a journal that can be read: {error.strerror}") from error
+        for text in content.splitlines():
+            try:
+                lines.append(json.loads(text))
+            except (ValueError, RecursionError):
+                break  # cut short by the kill; whatever follows is not to be trusted
+        return lines
+
+
+def _line(value: dict[str, Any]) -> str:
+    return json.dumps(value) + "\n"
+
+
+def _answer(line: Any) -> Answer | None:
+    """A row of the journal, or None if it is not one."""
+    names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped")
+    if not isinstance(line, dict) or sorted(line) != sorted(names):
+        return None
+    probabilities, notes = line["probabilities"], line["notes"]
+    if not isinstance(probabilities, list) or not isinstance(notes, list) or len(probabilities) != len(hms.CLASSES):
+        return None
+    answer = Answer(**{**line, "probabilities": tuple(probabilities), "notes": tuple(notes)})
+    return answer if _sound(answer) else None
+
+
+def _sound(answer: Answer) -> bool:
+    """Whether every part is of its type and the probabilities are some: a damaged disk must not pass for an answer."""
+    numbers = [answer.eeg_id, answer.folds]
+    if not all(type(number) is int for number in numbers) or type(answer.flipped) is not bool:
+        return False
+    if not all(isinstance(text, str) for text in (answer.status, *answer.notes)):
+        return False
+    if not all(type(p) in (int, float) and 0 <= p <= 1 for p in answer.probabilities):
+        return False
+    return math.isclose(sum(answer.probabilities), 1.0, abs_tol=1e-9)

@@ -1,0 +1,133 @@
+"""What came of a run: rows by status, what the start went into, and the report that is kept beside a submission."""
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from hbac.files import write_atomically
+from hbac.inference.budget import Plan
+from hbac.inference.journal import Answer
+from hbac.preprocessing.load import OK
+from hbac.version import __version__
+from hbac.weights.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a run."""
+
+    output: Path
+    report: Path
+    rows: int
+    status: dict[str, int]  # rows by status
+    seconds: float
+    problems: tuple[Answer, ...]  # rows that were not answered by the whole ensemble from both files
+
+    def line(self) -> str:
+        """One line for the end of a notebook."""
+        counts = ", ".join(f"{n} {status}" for status, n in sorted(self.status.items(), key=lambda item: -item[1]))
+        rate = self.rows / max(self.seconds, 1e-9)
+        return (
+            f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; "
+            f"details in {self.report}"
+        )
+
+
+class StartClock:
+    """What the time until the first record goes into."""
+
+    def __init__(self, started_s: float | None) -> None:
+        self.date = datetime.now(timezone.utc)
+        self.began = self._last = time.monotonic() if started_s is None else started_s
+        self.parts: dict[str, float] = {}  # seconds by name, one after the other
+
+    def mark(self, part: str) -> None:
+        """A part ended now; its later ends do not count."""
+        if part not in self.parts:
+            now = time.monotonic()
+            self.parts[part], self._last = now - self._last, now
+
+    def elapsed_s(self) -> float:
+        """From the beginning to now."""
+        return time.monotonic() - self.began
+
+    def ready_s(self) -> float:
+        """From the beginning to the first record's."""
+        return sum(seconds for part, seconds in self.parts.items() if part != "first_record")
+
+
+def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Plan, seconds: float) -> Summary:
+    """Count the answers of `ids`, each of which has one; `full` is what a record gets while there is time."""
+
+    def whole(answer: Answer) -> bool:
+        return answer.status == OK and (answer.folds, answer.flipped) == (full.folds, full.flip)
+
+    by_id = {answer.eeg_id: answer for answer in answers}
+    rows = [by_id[eeg_id] for eeg_id in ids]
+    return Summary(
+        output=output,
+        report=output.with_name(f"{output.stem}_report.json"),
+        rows=len(rows),
+        status=dict(Counter(_named(answer, full) for answer in rows)),
+        seconds=seconds,
+        problems=tuple(replace(answer, status=_named(answer, full)) for answer in rows if not whole(answer)),
+    )
+
+
+def _named(answer: Answer, full: Plan) -> str:
+    """A row's status, with what the time budget took from it."""
+    if not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip):
+        return answer.status
+    return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
+
+
+def write_run_report(
+    summary: Summary, settings: dict[str, Any], manifest: Manifest, digest: str | None, engine: str, clock: StartClock
+) -> None:
+    """Write `summary.report`.
+
+    Args:
+        summary: what came of the run.
+        settings: what it was asked for, by name.
+        manifest: the ensemble.
+        digest: SHA-256 of the manifest's file.
+        engine: its description.
+        clock: what the start went into.
+    """
+    document = {
+        "hbac": __version__,
+        "rows": summary.rows,
+        "status": summary.status,
+        "rows_not_answered_whole": [
+            {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
+        ],
+        "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
+        "engine": engine,
+        "settings": {
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in settings.items()
+            if key != "started_s"
+        },
+        "started": clock.date.isoformat(),
+        "seconds": round(summary.seconds, 3),
+        "seconds_until_network_ready": round(clock.ready_s(), 3),
+        "start": {part: round(seconds, 3) for part, seconds in clock.parts.items()},
+        "records_per_second": round(summary.rows / max(summary.seconds, 1e-9), 3),
+        "peak_memory_mb": _peak_memory_mb(),
+    }
+    write_atomically(summary.report, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _peak_memory_mb() -> int | None:
+    """Largest resident size of this process, without its readers, where the system tells (not on Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 1 if sys.platform == "darwin" else 1 << 10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit // 10**6

@@ -1,0 +1,103 @@
+"""The submission file: its schema, by Kaggle's own rules, and how it is written.
+
+Rules: exactly the columns eeg_id and six votes; every id once; numeric, none missing, in [0, 1]; every row sums to 1
+(`numpy.allclose`).
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from hbac import hms
+from hbac.errors import SubmissionError
+from hbac.files import write_atomically
+
+
+def order_of_rows(test_ids: Sequence[int], folder: Path) -> list[int]:
+    """Ids in the order in which the submission holds them: sample_submission.csv's if it names just the same ids.
+
+    The host's template decides, so that the file does not depend on the order of test.csv; without a usable one,
+    the order of test.csv stands.
+    """
+    try:
+        template = pd.read_csv(folder / hms.SAMPLE_SUBMISSION, usecols=[hms.ID_COLUMN])[hms.ID_COLUMN].tolist()
+    except (OSError, ValueError):
+        return list(test_ids)
+    same = len(template) == len(test_ids) and set(template) == set(test_ids)
+    return template if same else list(test_ids)
+
+
+def write_submission(path: Path, ids: Sequence[int], answers: Mapping[int, Iterable[float]]) -> None:
+    """Write the file; it is read back and checked before it gets its name.
+
+    Args:
+        path: the file to write or replace.
+        ids: order of rows.
+        answers: six probabilities for each id, in the order of `hms.CLASSES`.
+
+    Raises:
+        SubmissionError: the table breaks a rule; nothing is written.
+        OutputError: the file cannot be written.
+    """
+    table = pd.DataFrame([answers[eeg_id] for eeg_id in ids], columns=list(hms.VOTE_COLUMNS), dtype=np.float64)
+    table.insert(0, hms.ID_COLUMN, np.array(ids, np.int64))
+    text = table.to_csv(index=False, lineterminator="\n")
+    check_table(pd.read_csv(io.StringIO(text)), ids)
+    write_atomically(path, text.encode())
+
+
+def check_submission(path: Path, ids: Sequence[int]) -> pd.DataFrame:
+    """Read a submission file and check it against the ids it has to answer, in their order.
+
+    Raises:
+        SubmissionError: it cannot be read, or it breaks a rule, which is named with the first offending row.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise SubmissionError(f"{path}: expected a submission in CSV form: {error}") from error
+    check_table(table, ids)
+    return table
+
+
+def check_table(table: pd.DataFrame, ids: Sequence[int]) -> None:
+    """Check a submission's table; raises SubmissionError as `check_submission`."""
+    if tuple(table.columns) != hms.SUBMISSION_COLUMNS:
+        raise SubmissionError(f"expected columns {list(hms.SUBMISSION_COLUMNS)}, received {list(table.columns)}")
+    _check_ids(table[hms.ID_COLUMN], ids)
+    votes = table[list(hms.VOTE_COLUMNS)]
+    for column in hms.VOTE_COLUMNS:
+        if votes[column].dtype.kind not in "fiu":
+            raise SubmissionError(f"expected numbers in column {column}, received {votes[column].dtype}")
+    values = votes.to_numpy(np.float64)
+    for what, bad in (
+        ("no missing values", ~np.isfinite(values).all(axis=1)),
+        ("probabilities from 0 to 1", ~((values >= 0) & (values <= 1)).all(axis=1)),
+        ("rows that sum to 1", ~np.isclose(values.sum(axis=1), 1.0)),
+    ):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise SubmissionError(
+                f"expected {what}, received {values[row].tolist()} for eeg_id {table[hms.ID_COLUMN].iloc[row]} "
+                f"({int(bad.sum())} such rows)"
+            )
+
+
+def _check_ids(column: pd.Series, ids: Sequence[int]) -> None:
+    if column.dtype.kind not in "iu" and len(column):
+        raise SubmissionError(f"expected whole numbers as {hms.ID_COLUMN}, received {column.dtype}")
+    received = column.tolist()
+    missing, unknown = sorted(set(ids) - set(received)), sorted(set(received) - set(ids))
+    if missing or unknown:
+        raise SubmissionError(
+            f"expected the {len(ids)} ids of the test set, received {len(missing)} fewer {missing[:5]} "
+            f"and {len(unknown)} others {unknown[:5]}"
+        )
+    if len(received) != len(ids):
+        raise SubmissionError(f"expected each id once, received duplicates: {column[column.duplicated()].tolist()[:5]}")
+    if received != list(ids):
+        row = next(i for i, (a, b) in enumerate(zip(ids, received)) if a != b)
+        raise SubmissionError(f"expected eeg_id {ids[row]} in row {row}, received {received[row]}: another order")

@@ -1,0 +1,1 @@
+"""Families of networks, and the engines that compute them."""

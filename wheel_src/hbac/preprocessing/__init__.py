@@ -1,0 +1,1 @@
+"""Arrays to a network's input: montage, spectrograms, presets, damage, the processes that read."""

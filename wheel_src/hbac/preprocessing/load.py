@@ -1,0 +1,86 @@
+"""One record's files to its image: from both, or from one of them if the other cannot be used, and what was wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from hbac.errors import RecordError
+from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
+from hbac.preprocessing.multitaper import rebuild_window
+from hbac.preprocessing.preset import Preset
+from hbac.preprocessing.presets import make_image
+from hbac.records.parquet import read_eeg, read_spectrogram
+from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start
+
+OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
+    "ok",
+    "incomplete",
+    "suspect",
+    "eeg only",
+    "spectrogram only",
+    "unreadable",
+)
+EEG, SPECTROGRAM = "eeg", "spectrogram"
+BOTH = (EEG, SPECTROGRAM)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One record's image, or None if nothing of it could be read; what was read, and what was wrong."""
+
+    record: Record
+    image: npt.NDArray[np.float32] | None  # (400, 300, 3)
+    # OK; INCOMPLETE: both files, one short or with columns or values that are not there; SUSPECT: both files, with values
+    # that no recording shows or that contradict each other; or what else the answer rests on.
+    status: str
+    notes: tuple[str, ...] = ()
+
+
+def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -> Loaded:
+    """Read the files of one record and make its image, from one of them if the other cannot be used.
+
+    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Never raises for
+    what is wrong with a file: that is in the notes.
+
+    Raises:
+        MemoryError: a file wants more than there is.
+    """
+    notes: list[str] = []
+    doubts: list[str] = []
+    eeg, power = None, None
+    if EEG in files:
+        try:
+            recording = read_eeg(record.eeg_path, record.eeg_sha256)
+            window = crop_eeg(recording, record.eeg_offset_s)
+            eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
+            notes += window.notes
+            doubts += [*window.doubts, *implausible_eeg(eeg)]
+        except RecordError as error:
+            notes.append(f"{EEG}: {error}")
+    if SPECTROGRAM in files:
+        try:
+            spectrogram = _read_power(record)
+            power = spectrogram.power
+            notes += spectrogram.notes
+            doubts += [*spectrogram.doubts, *implausible_power(power)]
+        except RecordError as error:
+            notes.append(f"{SPECTROGRAM}: {error}")
+    if eeg is None and power is None:
+        return Loaded(record, None, UNREADABLE, tuple(notes))
+    status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
+    if status == OK and eeg is not None and power is not None:
+        doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
+        status = SUSPECT if doubts else OK
+    notes += doubts
+    if power is None:
+        power = rebuild_window(recording.uv, start)
+    return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
+
+
+def _read_power(record: Record) -> SpectrogramFile:
+    if record.spectrogram_path is None:
+        raise RecordError("expected a spectrogram_id in the table, found none")
+    file = read_spectrogram(record.spectrogram_path, record.spectrogram_sha256)
+    return crop_spectrogram(file, record.spectrogram_offset_s)

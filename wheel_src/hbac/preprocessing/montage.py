@@ -1,0 +1,52 @@
+"""Bipolar pairs along the competition's four chains, and gaps: bridged for filters, known afterwards."""
+
+import numpy as np
+import numpy.typing as npt
+
+from hbac.hms import ELECTRODES, PAIRS
+
+FIRST = np.array([ELECTRODES.index(a) for a, _ in PAIRS])  # (16,) index of each pair's first electrode
+SECOND = np.array([ELECTRODES.index(b) for _, b in PAIRS])
+
+
+def bipolar(eeg_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+    """Differences of neighbouring electrodes along the four chains.
+
+    Args:
+        eeg_uv: (samples, 19 or more) microvolts, columns in the order of `hms.EEG_COLUMNS`.
+
+    Returns:
+        (16, samples), the dtype of `eeg_uv`, C-contiguous, pairs in the order of `hms.PAIRS`.
+    """
+    by_channel = np.ascontiguousarray(eeg_uv[:, : len(ELECTRODES)].T)  # (19, samples)
+    return by_channel[FIRST] - by_channel[SECOND]
+
+
+def bridge_gaps(
+    values: npt.NDArray[np.floating],
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.bool_]]:
+    """Fill what is not finite by straight lines, column by column, so that a zero-phase filter survives it.
+
+    Args:
+        values: (samples, channels); not changed.
+
+    Returns:
+        The values filled (a column with nothing finite becomes 0) and the mask of what was filled, both of that
+        shape; where nothing is missing, `values` itself and not a copy.
+    """
+    missing = ~np.isfinite(values)
+    if not missing.any():
+        return values, missing
+    filled = values.copy()
+    at = np.arange(len(values))
+    for channel in np.flatnonzero(missing.any(axis=0)):
+        gap = missing[:, channel]
+        known = at[~gap]
+        filled[gap, channel] = np.interp(at[gap], known, values[known, channel]) if known.size else 0.0
+    return filled, missing
+
+
+def bipolar_gaps(missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """(samples, 19) mask of missing samples to (16, samples): a pair is missing where either electrode is."""
+    by_channel = np.ascontiguousarray(missing[:, : len(ELECTRODES)].T)  # (19, samples)
+    return by_channel[FIRST] | by_channel[SECOND]

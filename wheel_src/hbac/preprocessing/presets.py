@@ -1,0 +1,70 @@
+"""The presets by name, and the input of the Keras starter notebooks; another kind of input is another row here."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hbac import hms
+from hbac.errors import InputError
+from hbac.preprocessing.preset import Array, Preset
+from hbac.preprocessing.three_zooms import CHANNELS, SHAPE, THREE_ZOOMS, ImageSettings, log_power
+
+STARTER = "starter-v1"
+
+
+@dataclass(frozen=True)
+class StarterSettings(ImageSettings):
+    """The Keras starter notebooks' input: missing values 0, clipped logarithm, z-score of the image, three times.
+
+    Of the values that it inherits only `log_floor` and `log_ceiling` count; all are part of its digest, which is frozen.
+    """
+
+    preset: str = STARTER
+
+    def make(self, eeg_uv: Array | None, power: Array | None) -> Array:
+        """(400, 300, 3) of (300, 400) linear power; zeros without a spectrogram."""
+        if power is None:
+            return np.zeros(SHAPE, np.float32)
+        nats = log_power(power.T, self)
+        nats = (nats - nats.mean(dtype=np.float64)) / (nats.std(dtype=np.float64) + 1e-6)
+        return np.repeat(nats.astype(np.float32)[..., None], CHANNELS, axis=2)
+
+
+PRESETS: dict[str, Preset] = {preset.preset: preset for preset in (ImageSettings(), StarterSettings())}
+
+
+def preset_named(name: str) -> Preset:
+    """A preset of this package.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise InputError(f"preprocessing: expected one of {sorted(PRESETS)}, received {name!r}")
+    return PRESETS[name]
+
+
+def make_image(eeg_uv: Array | None, power: Array | None, settings: Preset = PRESETS[THREE_ZOOMS]) -> Array:
+    """One record as the network sees it.
+
+    Args:
+        eeg_uv: (10000, 19) microvolts of the 50 s window, NaN where missing; None without an EEG.
+        power: (300, 400) linear power of the ten-minute window, NaN where missing; None without a spectrogram.
+        settings: the preset.
+
+    Returns:
+        `settings.shape`, for three zooms (400, 300, 3), float32, finite, C-contiguous. What is missing is there the
+        normalised floor in channels 0 and 1 and 0 in channel 2.
+
+    Raises:
+        InputError: `settings.preset` is not one of this package.
+        ValueError: an array has another shape.
+    """
+    preset_named(settings.preset)
+    for name, array, shape in (
+        ("eeg_uv", eeg_uv, (hms.EEG_WINDOW, len(hms.ELECTRODES))),
+        ("power", power, (hms.SPECTROGRAM_ROWS, len(hms.SPECTROGRAM_COLUMNS))),
+    ):
+        if array is not None and array.shape != shape:
+            raise ValueError(f"{name}: expected shape {shape}, received {array.shape}")
+    return settings.make(eeg_uv, power)

@@ -1,0 +1,1 @@
+"""Files to checked arrays: tables, parquet, checksums, dictionaries."""

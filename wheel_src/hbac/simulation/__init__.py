@@ -1,0 +1,1 @@
+"""Data sets in the competition's format whose answers are known by construction."""

@@ -1,0 +1,1 @@
+"""From rows to folds: cache, batches, one fold, out-of-fold predictions, report."""

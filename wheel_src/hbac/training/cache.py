@@ -1,0 +1,134 @@
+"""Training images on disk: made once, in parallel, restartable, read memory-mapped.
+
+`images.npy` is (rows, 400, 300, 3) uint8; `images.state.npy` beside it says of each row whether it is made, and
+`images.json` which rows and which preprocessing these are.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from hbac.errors import InputError, OutputError
+from hbac.files import write_atomically
+from hbac.preprocessing.preset import Preset
+from hbac.preprocessing.readers import Loader
+from hbac.records.record import Record
+
+EMPTY, MADE, UNREADABLE = 0, 1, 2  # of a row
+
+
+@dataclass(frozen=True)
+class ImageCache:
+    """Images as they lie on disk, and which of them are there."""
+
+    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3), memory-mapped
+    readable: npt.NDArray[np.bool_]  # (rows,)
+
+
+def cache_bytes(records: Sequence[Record], settings: Preset) -> int:
+    """Size of the images on disk."""
+    return len(records) * int(np.prod(settings.shape))
+
+
+def open_cache(records: Sequence[Record], folder: Path, settings: Preset) -> ImageCache | None:
+    """The images of these very records as an earlier run left them whole in a folder; None if it did not.
+
+    Nothing is written, so that several processes may read at once, also from a read-only folder.
+    """
+    path, state_path, _ = _paths(folder)
+    if not _is_of(folder, _key(records, settings), (len(records), *settings.shape)):
+        return None
+    state = np.load(state_path)
+    return None if (state == EMPTY).any() else ImageCache(np.load(path, mmap_mode="r"), state == MADE)
+
+
+def make_cache(
+    records: Sequence[Record], folder: Path, settings: Preset, workers: int, progress: bool = True
+) -> ImageCache:
+    """The images of records, made as far as they are not there yet.
+
+    A record of which nothing can be read keeps an empty row and is not `readable`; a second call tries it again. A
+    cache of other records or of another preprocessing is made anew, and one that lacks a file or a part of one.
+
+    Raises:
+        InputError: not one record can be read.
+        OutputError: the folder cannot be written, or the disk has no room.
+    """
+    path, state_path, key_path = _paths(folder)
+    key = _key(records, settings)
+    try:
+        if not _is_of(folder, key, (len(records), *settings.shape)):
+            key_path.unlink(missing_ok=True)
+            np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *settings.shape)).flush()
+            _reserve(path)
+            np.save(state_path, np.zeros(len(records), np.uint8))
+            write_atomically(key_path, key.encode())  # last: from here on the two others are what it says
+        images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
+        state[state == UNREADABLE] = EMPTY
+    except OSError as error:
+        raise OutputError(f"{folder}: expected a place for the images: {error.strerror}") from error
+    _fill(records, images, state, settings, workers, progress)
+    readable = np.asarray(state) == MADE
+    if not readable.any():
+        raise InputError(f"{folder}: expected records that can be read, received none among {len(records)}")
+    return ImageCache(np.load(path, mmap_mode="r"), readable)
+
+
+def _paths(folder: Path) -> tuple[Path, Path, Path]:
+    """Images, states, and what they are of."""
+    return folder / "images.npy", folder / "images.state.npy", folder / "images.json"
+
+
+def _is_of(folder: Path, key: str, shape: tuple[int, ...]) -> bool:
+    """Whether a folder holds the three files, whole and made for this very key."""
+    path, state_path, key_path = _paths(folder)
+    try:
+        shapes = [np.load(array, mmap_mode="r").shape for array in (path, state_path)]
+    except (OSError, ValueError, EOFError):  # not there, or cut short
+        return False
+    return shapes == [shape, shape[:1]] and key_path.exists() and key_path.read_text() == key
+
+
+def _reserve(path: Path) -> None:
+    """Take the room on the disk now: a memory-mapped page that finds none later ends the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+
+
+def _key(records: Sequence[Record], settings: Preset) -> str:
+    rows = [[r.eeg_id, r.eeg_offset_s, r.spectrogram_id, r.spectrogram_offset_s] for r in records]
+    return json.dumps({"preprocessing": settings.digest(), "rows": rows})
+
+
+def _fill(
+    records: Sequence[Record],
+    images: npt.NDArray[np.uint8],
+    state: npt.NDArray[np.uint8],
+    settings: Preset,
+    workers: int,
+    progress: bool,
+) -> None:
+    """Make the rows that are empty; a row's state follows its image, so that a kill costs the rows on their way."""
+    rows: dict[Record, list[int]] = {}
+    for row in np.flatnonzero(state == EMPTY):
+        rows.setdefault(records[row], []).append(row)
+    done = int((state != EMPTY).sum())
+    with (
+        Loader(list(rows), settings, workers) as loader,
+        tqdm(total=len(records), initial=done, unit="image", desc="images", disable=not progress) as bar,
+    ):
+        for loaded in loader:
+            for row in rows[loaded.record]:
+                if loaded.image is not None:
+                    images[row] = settings.to_uint8(loaded.image)
+                state[row] = UNREADABLE if loaded.image is None else MADE
+                bar.update()
+    for array in (images, state):
+        array.flush()  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""The plan of a training run: its settings, its stages, and whether there is time for another epoch."""
+
+import time
+from dataclasses import dataclass
+
+from hbac.network.resnet import NetworkSettings
+from hbac.training.views import ViewSettings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of epochs with one learning-rate schedule: warm-up, then cosine decay to 0."""
+
+    epochs: int
+    learning_rate: float
+    fewest_votes: int  # rows with fewer are left out, unless that leaves none
+    row_step: int = 1  # 2: every second row of the images, in less time
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What defines a training run."""
+
+    network: NetworkSettings
+    stages: tuple[Stage, ...]
+    views: ViewSettings = ViewSettings()
+    batch_size: int = 16
+    mixup_alpha: float = 0.3  # 0 for none
+    warm_up_share: float = 0.1  # of a stage's steps
+    precision: str = "float32"  # or "mixed_float16", for GPUs
+    freeze_normalisation: bool = (
+        False  # as in inference from the first step: the start's own statistics, gamma and beta
+    )
+    seed: int = 0
+
+
+class EpochBudget:
+    """Whether there is time for another epoch, as far as those before it tell; the first is always begun.
+
+    Args:
+        limit_s: seconds from now; None for no limit.
+    """
+
+    def __init__(self, limit_s: float | None):
+        self._end = None if limit_s is None else time.monotonic() + limit_s
+        self._longest_s = 0.0  # of an epoch, for each image of full height
+
+    def left_s(self) -> float:
+        """Seconds left, at least one; infinite without a limit."""
+        return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
+
+    def has_another(self, images: float) -> bool:
+        """True if an epoch of so many images of full height would end in time, a fifth of its length to spare."""
+        return self._end is None or time.monotonic() + 1.2 * self._longest_s * images < self._end
+
+    def took(self, seconds: float, images: float) -> None:
+        """Remember how long an epoch took."""
+        self._longest_s = max(self._longest_s, seconds / images)

@@ -1,0 +1,171 @@
+"""What a training run keeps on disk: whose folder it is, how far each fold is, and the state to go on from."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hbac.errors import InputError
+from hbac.files import write_atomically
+
+RUN_NAME = "run.json"
+
+
+@dataclass
+class Progress:
+    """How far a fold is: what its state file says beside the tensors."""
+
+    rows: str = ""  # digest of the rows it learns from and of those it is judged by
+    epochs_done: int = 0
+    best_kl: float = float("inf")
+    history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
+
+
+@dataclass(frozen=True)
+class FoldFiles:
+    """Where a fold lies: its checkpoint, its answers for the validation rows, and the state to resume from."""
+
+    checkpoint: Path
+    answers: Path  # (validation rows, 6) of the best epoch
+    partial: Path  # (2, validation rows, 6) with the EEG alone and with the spectrogram alone, of a finished fold
+    state: Path
+
+    @classmethod
+    def named(cls, folder: Path, stem: str) -> "FoldFiles":
+        """The files of the fold called `stem` in a folder."""
+        return cls(
+            *(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".answers.npy", ".partial.npy", ".state"))
+        )
+
+
+def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
+    """Make sure that a folder holds this very run, a new one or, with `resume`, an earlier part of it.
+
+    Args:
+        folder: where the run keeps its files.
+        run: what defines it: dataclasses, records, numbers by name.
+        resume: whether an earlier part is to be taken up.
+
+    Raises:
+        InputError: the folder holds another run, or holds this one and `resume` is False.
+    """
+    path = folder / RUN_NAME
+    if path.exists() and any(folder.glob("*.state")):
+        if not resume:
+            raise InputError(f"{folder}: expected an empty folder, received a run; go on with it by --resume")
+        _compare(folder, run)
+    write_atomically(path, json.dumps(_digests(run)).encode())
+
+
+def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems: Iterable[str]) -> list[str]:
+    """Copy folds of the same run from other folders, such as the outputs of earlier sessions; some may be unfinished.
+
+    Args:
+        sources: folders that each hold a part of the run.
+        folder: where this run keeps its files; a fold that is here already stays as it is.
+        run: what defines the run, as for `claim_folder`.
+        stems: names of the folds.
+
+    Returns:
+        The names of the folds that were copied.
+
+    Raises:
+        InputError: a source holds no run or another one, or two of them hold the same fold.
+    """
+    found: dict[str, Path] = {}
+    names = list(stems)
+    for source in sources:
+        _compare(source, run)
+        for stem in names:
+            if FoldFiles.named(source, stem).state.exists():
+                if stem in found:
+                    raise InputError(f"{stem}: expected it in one folder, received it in {found[stem]} and {source}")
+                found[stem] = source
+    copied = [stem for stem in found if not FoldFiles.named(folder, stem).state.exists()]
+    for stem in copied:
+        there, here = (FoldFiles.named(place, stem) for place in (found[stem], folder))
+        for part in ("checkpoint", "answers", "partial", "state"):  # the state last: it says that the others are there
+            if getattr(there, part).exists():
+                write_atomically(getattr(here, part), getattr(there, part).read_bytes())
+    return copied
+
+
+def _digests(run: dict[str, Any]) -> dict[str, str]:
+    return {name: hashlib.sha256(repr(value).encode()).hexdigest() for name, value in run.items()}
+
+
+def _compare(folder: Path, run: dict[str, Any]) -> None:
+    try:
+        earlier = json.loads((folder / RUN_NAME).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: expected a run of train.py, received no readable {RUN_NAME}") from error
+    differing = [name for name, digest in _digests(run).items() if earlier.get(name) != digest]
+    if differing:
+        raise InputError(f"{folder}: expected this very run, received one with another {', '.join(differing)}")
+
+
+def digest_of_rows(*parts: npt.NDArray[np.int64]) -> str:
+    """What tells one split of rows from another."""
+    return hashlib.sha256(b"/".join(np.ascontiguousarray(part, np.int64).tobytes() for part in parts)).hexdigest()
+
+
+def check_rows(files: FoldFiles, *parts: npt.NDArray[np.int64]) -> None:
+    """Make sure that a fold learnt from and was judged by these very rows.
+
+    Raises:
+        InputError: it was trained on another split, or its state cannot be read.
+    """
+    if read_progress(files.state).rows != digest_of_rows(*parts):
+        raise InputError(
+            f"{files.state}: expected a fold of {' and '.join(str(len(part)) for part in parts)} rows of this run, "
+            "received one of other rows; were other records readable then?"
+        )
+
+
+def read_progress(state: Path) -> Progress:
+    """How far the fold of a state file is.
+
+    Raises:
+        InputError: not a state file.
+    """
+    return _read(state)[0]
+
+
+def read_state(state: Path) -> tuple[Progress, dict[str, np.ndarray]]:
+    """How far a fold is, and its tensors.
+
+    Raises:
+        InputError: not a state file.
+    """
+    return _read(state, tensors=True)
+
+
+def _read(state: Path, tensors: bool = False) -> tuple[Progress, dict[str, np.ndarray]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(os.fspath(state), framework="numpy") as file:
+            stated = json.loads((file.metadata() or {})["progress"])
+            names = file.keys() if tensors else ()
+            read = {name: file.get_tensor(name) for name in names}
+            return Progress(**{entry.name: stated[entry.name] for entry in fields(Progress)}), read
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{state}: expected the state of a fold: {error}") from error
+
+
+def write_state(state: Path, progress: Progress, tensors: dict[str, np.ndarray]) -> None:
+    """Write a state file, whole or not at all.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from safetensors.numpy import save
+
+    contiguous = {name: np.array(tensor, order="C") for name, tensor in tensors.items()}
+    write_atomically(state, save(contiguous, {"progress": json.dumps(asdict(progress))}))

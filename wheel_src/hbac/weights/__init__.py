@@ -1,0 +1,1 @@
+"""Tensors, Keras files, the manifest, checkpoints."""

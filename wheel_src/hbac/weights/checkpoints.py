@@ -1,0 +1,118 @@
+"""A manifest's folds as tensors: file, size and digest are checked, then names, shapes, dtypes and values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hbac import hms
+from hbac.errors import WeightsError
+from hbac.files import sha256_of
+from hbac.network.engine import Engine, finite_logits, softmax
+from hbac.network.resnet import NetworkSettings, Tensors, shapes
+from hbac.preprocessing.golden import golden_image, probe
+from hbac.preprocessing.preset import Preset
+from hbac.weights.keras_files import import_weights
+from hbac.weights.manifest import Fold, Manifest
+from hbac.weights.tensors import read_safetensors
+
+
+def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
+    """Tensors of one fold, float32, by name, after every check that needs no network.
+
+    Raises:
+        WeightsError: the file is missing, or its size, digest, names, shapes, dtypes or values are not as expected.
+    """
+    path = manifest.path(fold)
+    try:
+        size = path.stat().st_size
+        if size != fold.bytes:
+            raise WeightsError(f"{path}: expected {fold.bytes} bytes, received {size}")
+        digest = sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
+    if digest != fold.sha256:
+        raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
+    return read_tensors(path, manifest.network)
+
+
+def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
+    """Tensors of a whole network from a `.safetensors`, `.keras` or `.weights.h5` file, checked, float32.
+
+    Raises:
+        WeightsError: not such a file, or its names, shapes, dtypes or values are not those of the network.
+    """
+    if path.name.endswith(".safetensors"):
+        tensors = read_safetensors(path, shapes(settings))
+    else:
+        tensors = import_weights(path, settings)
+    return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A fold's file before it stands in a manifest."""
+
+    path: Path
+    weight: float = 1.0
+    score: dict[str, float] = field(default_factory=dict)  # out-of-fold figures by name
+
+
+def new_manifest(
+    checkpoints: Sequence[Checkpoint],
+    folder: Path,
+    title: str,
+    preprocessing: Preset,
+    network: NetworkSettings,
+    engine: Engine,
+    temperature: float = 1.0,
+    class_prior: Sequence[float] = hms.MEAN_VOTE,
+    training: dict[str, Any] | None = None,
+) -> Manifest:
+    """Describe checkpoints so that they can be checked later: digests, sizes, and answers to the golden record.
+
+    Args:
+        checkpoints: files inside `folder`, at most one folder down.
+        folder: where the manifest will lie.
+        title: what the folds are.
+        preprocessing: what they were trained on.
+        network: what they are weights of.
+        engine: computes the golden answers; its folds are replaced.
+        temperature: that logits are divided by.
+        class_prior: (6,) the answer for a record that cannot be read.
+        training: how they were made, for readers.
+
+    Raises:
+        WeightsError: a file is missing, lies elsewhere, is not a checkpoint of the network, or its answer is not finite.
+    """
+    image = golden_image(preprocessing)
+    folds = []
+    for checkpoint in checkpoints:
+        path = checkpoint.path
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+            raise WeightsError(f"{path}: expected a file inside {folder.resolve()}")
+        engine.load([read_tensors(path, network)])
+        answer = softmax(finite_logits(engine, 0, image[None], path))[0]
+        folds.append(
+            Fold(
+                file=path.resolve().relative_to(folder.resolve()).as_posix(),
+                sha256=sha256_of(path),
+                bytes=path.stat().st_size,
+                weight=checkpoint.weight,
+                score=dict(checkpoint.score),
+                golden=tuple(round(float(p), 7) for p in answer),
+            )
+        )
+    return Manifest(
+        folder=folder,
+        title=title,
+        network=network,
+        preprocessing=preprocessing,
+        temperature=temperature,
+        class_prior=tuple(class_prior),
+        golden_image=probe(image),
+        folds=tuple(folds),
+        training=training or {},
+    )
