@@ -121,5 +121,5 @@ def test_removing_takes_the_file_away(path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(OutputError, match="none"):
         Journal(tmp_path / "none" / "journal", resume=False).begin(RUN)

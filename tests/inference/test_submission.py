@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hbac.errors import InputError, SubmissionError
+from hbac.errors import OutputError, SubmissionError
 from hbac.hms import SUBMISSION_COLUMNS, VOTE_COLUMNS
 from hbac.inference.submission import check_submission, order_of_rows, write_submission
 
@@ -118,7 +118,7 @@ def test_nothing_is_written_if_a_row_breaks_a_rule(
 
 
 def test_an_output_folder_that_is_not_there_is_named(tmp_path: Path, answers: dict[int, np.ndarray]) -> None:
-    with pytest.raises(InputError, match="none/submission.csv"):
+    with pytest.raises(OutputError, match="none/submission.csv"):
         write_submission(tmp_path / "none" / "submission.csv", IDS, answers)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hbac.errors import InputError
+from hbac.errors import InputError, OutputError
 from hbac.preprocessing.load import load_record
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.readers import Loader
@@ -126,5 +126,5 @@ def test_no_readable_record_is_an_error(records: list[Record], tmp_path: Path) -
 
 
 def test_a_folder_that_cannot_be_written_is_named(records: list[Record], tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none"):
+    with pytest.raises(OutputError, match="none"):
         make_cache(records, tmp_path / "none", SETTINGS, 1, progress=False)

@@ -8,7 +8,7 @@ import pytest
 from helpers_folds import golden_variants
 from safetensors.numpy import load_file
 
-from hbac.errors import InputError
+from hbac.errors import HbacError, InputError
 from hbac.network.resnet import NetworkSettings, build, shapes
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
@@ -208,7 +208,7 @@ def test_answers_to_half_a_record_are_those_of_the_best_epoch(whole, data: Train
 def test_a_fold_that_learns_nothing_finite_says_so(data: TrainData, tmp_path: Path) -> None:
     votes = data.votes.copy()
     votes[TRAIN] = np.nan
-    with pytest.raises(InputError, match="expected a finite KL, received nan in epoch 1"):
+    with pytest.raises(HbacError, match="expected a finite KL, received nan in epoch 1"):
         train_fold(replace(data, votes=votes), TRAIN, VALID, SETTINGS, files_in(tmp_path / "nan"), 0, 10)
 
 
