@@ -27,7 +27,7 @@ case $weights/ in "$PWD"/dist/*)
   ;;
 esac
 rm -rf dist
-mkdir -p "$kaggle"/hbac-{wheel,weights}
+mkdir -p "$kaggle/hbac-wheel"
 
 export SOURCE_DATE_EPOCH=1767225600 # 2026-01-01: the time that every file in the archive states
 "$python" -m pip wheel --quiet --no-deps --no-cache-dir --disable-pip-version-check --wheel-dir dist ./wheel_src
@@ -36,22 +36,6 @@ cp dist/hbac-*.whl "$kaggle/hbac-wheel/"
   --python-version 3.10 --platform manylinux_2_17_x86_64 --dest "$kaggle/hbac-wheel" "$safetensors" ||
   echo "build_wheel.sh: $safetensors could not be downloaded; Kaggle's images hold one of their own" >&2
 
-cp "$weights/weights_manifest.json" "$kaggle/hbac-weights/"
-"$python" - "$weights" "$kaggle/hbac-weights" <<'PYTHON' # flat: the kaggle command leaves folders out
-import json, pathlib, re, shutil, sys
-source, target = map(pathlib.Path, sys.argv[1:])
-for fold in json.loads((source / "weights_manifest.json").read_text())["folds"]:
-    stated = source / fold["file"]
-    if stated.suffix == ".keras":
-        sys.exit(f"build_wheel.sh: expected folds that an upload leaves as they are, received {stated.name}, which Kaggle "
-                 "may unpack: hbac weights import it to .safetensors, then hbac weights manifest")
-    if not re.fullmatch(r"[A-Za-z0-9._-]+", stated.name):
-        sys.exit(f"build_wheel.sh: expected names of A-Z a-z 0-9 . _ -, as an upload changes others, received {stated.name}")
-    if (target / stated.name).exists():
-        sys.exit(f"build_wheel.sh: expected folds with names of their own, received {stated.name} twice")
-    shutil.copy(stated if stated.exists() else source / stated.name, target)
-PYTHON
-
-"$python" kernel/kaggle_folders.py "$kaggle" ${KAGGLE_OWNER:+"$KAGGLE_OWNER"}
+"$python" kernel/kaggle_folders.py "$kaggle" "$weights" ${KAGGLE_OWNER:+"$KAGGLE_OWNER"}
 
 (cd dist && sha256sum hbac-*.whl)

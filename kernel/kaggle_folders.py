@@ -1,9 +1,9 @@
-"""Write what the kaggle command reads, one folder a data set and a kernel; run by build_wheel.sh.
+"""Write what the kaggle command reads, one folder a data set and a kernel, and check it; run by build_wheel.sh.
 
-    python kernel/kaggle_folders.py FOLDER [OWNER]
+    python kernel/kaggle_folders.py FOLDER WEIGHTS [OWNER]
 
-Owner, slugs, titles and accelerators stand in kaggle.json beside this file and nowhere else. Notebooks are made here
-and never edited by hand.
+WEIGHTS holds weights_manifest.json; its folds are copied. Owner, slugs, titles and accelerators stand in kaggle.json
+beside this file and nowhere else. Notebooks are made here, of the scripts and of the cells in cells/.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
+MANIFEST_NAME = "weights_manifest.json"
 PLACEHOLDER = "OWNER"
 ACCELERATORS = (
     "NvidiaTeslaT4",
@@ -27,69 +28,16 @@ KERNEL_KEYS = {
     *("dataset_sources", "competition_sources", "kernel_sources", "model_sources"),
 }
 
-RUN = """# Written here and run as it is: the same kernel as the script form, in a process of its own.
-import subprocess
-import sys
-
-ARGUMENTS = []  # for example ["--flip-tta"]; none are needed
-with subprocess.Popen(
-    [sys.executable, "{script}", *ARGUMENTS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-) as run:
-    for line in run.stdout:
-        print(line, end="")
-if run.returncode:
-    raise RuntimeError("{what} was written; the lines above say why")"""
-
-SHOW_SUBMISSION = """import json
-from pathlib import Path
-
-import pandas as pd
-
-submission = pd.read_csv("submission.csv")
-report = json.loads(Path("submission_report.json").read_text())
-print(len(submission), "rows:", report["status"])
-for row in report["rows_not_answered_whole"][:20]:
-    print(row)
-submission.head(20)"""
-
-PLOT_SUBMISSION = """import matplotlib.pyplot as plt
-
-probabilities = submission.set_index("eeg_id")
-probabilities.columns = [name.removesuffix("_vote") for name in probabilities.columns]
-figure, (left, right) = plt.subplots(1, 2, figsize=(13, 4), width_ratios=(1, 2))
-probabilities.mean().plot.barh(ax=left, title="mean probability")
-shown = probabilities.head(60).T
-right.imshow(shown, aspect="auto", cmap="Blues", vmin=0, vmax=1)
-right.set_yticks(range(len(shown)), shown.index)
-right.set(title=f"first {shown.shape[1]} records", xlabel="record")
-figure.tight_layout()
-plt.show()"""
-
-SHOW_REPORT = """from pathlib import Path
-
-from IPython.display import HTML
-
-HTML(Path("report.html").read_text())"""
-
-NOTEBOOKS = {  # by script: what the first cell says, what a failed run has not written, the cells after the run
-    "infer.py": (
-        "# Six probabilities a record, with the internet off\n"
-        "Attach the competition, the wheel's data set and the weights' data set, switch the internet off, run all, submit.",
-        "no submission",
-        (SHOW_SUBMISSION, PLOT_SUBMISSION),
-    ),
-    "train.py": (
-        "# ResNet50 folds, from train.csv to a manifest\n"
-        "Attach the competition and the wheel's data set. The output is what `build_wheel.sh` takes for the weights' data set.",
-        "no manifest",
-        (SHOW_REPORT,),
-    ),
+NOTEBOOKS = {  # by script: what a failed run has not written, and the cells after the run; texts lie in cells/
+    "infer.py": ("submission", ("infer_table.py", "infer_figures.py")),
+    "train.py": ("manifest", ("train_report.py",)),
 }
 
 
-def main(target: Path, owner: str | None) -> None:
-    stated = json.loads((HERE / "kaggle.json").read_text())
-    owner = owner or stated["owner"]
+def main(target: Path, weights: Path, owner: str | None = None) -> None:
+    stated: dict[str, Any] = json.loads((HERE / "kaggle.json").read_text())
+    owner = owner or str(stated["owner"])
+    copy_weights(weights, target / stated["datasets"]["weights"]["slug"])
     for name, dataset in stated["datasets"].items():
         folder = target / dataset["slug"]
         folder.mkdir(parents=True, exist_ok=True)
@@ -137,15 +85,41 @@ def kernel_metadata(stated: dict[str, Any], name: str, owner: str) -> dict[str, 
 
 def notebook(script: Path) -> dict[str, Any]:
     """The notebook form of a kernel: writes the script to /tmp, runs it there, shows what it made."""
-    title, what, shown = NOTEBOOKS[script.name]
+    output, shown = NOTEBOOKS[script.name]
     place = f"/tmp/hbac_{script.name}"
-    sources = (f"%%writefile {place}\n{script.read_text()}", RUN.format(script=place, what=what), *shown)
-    cells: list[dict[str, Any]] = [{"id": "title", "cell_type": "markdown", "metadata": {}, "source": title}]
+    run = cell("run.py").replace("SCRIPT", place).replace("OUTPUT", output)
+    sources = (f"%%writefile {place}\n{script.read_text()}", run, *map(cell, shown))
+    title = {"id": "title", "cell_type": "markdown", "metadata": {}, "source": cell(f"{script.stem}.md")}
+    cells: list[dict[str, Any]] = [title]
     for number, source in enumerate(sources):
-        cell: dict[str, Any] = {"id": f"cell-{number}", "cell_type": "code", "metadata": {}, "source": source}
-        cells.append(cell | {"execution_count": None, "outputs": []})
+        code: dict[str, Any] = {"id": f"cell-{number}", "cell_type": "code", "metadata": {}, "source": source}
+        cells.append(code | {"execution_count": None, "outputs": []})
     kernelspec = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernelspec}, "cells": cells}
+
+
+def cell(name: str) -> str:
+    return (HERE / "cells" / name).read_text().rstrip("\n")
+
+
+def copy_weights(source: Path, target: Path) -> None:
+    """The manifest and its folds, all in one folder: the kaggle command leaves folders out.
+
+    What an upload would change is refused: names with other characters lose them, a .keras file may be unpacked.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source / MANIFEST_NAME, target)
+    for fold in json.loads((source / MANIFEST_NAME).read_text())["folds"]:
+        stated = source / fold["file"]
+        expect(
+            target,
+            "folds that an upload leaves as they are: hbac weights import, then hbac weights manifest",
+            stated.suffix != ".keras",
+            stated.name,
+        )
+        expect(target, "names of A-Z a-z 0-9 . _ -", re.fullmatch(r"[A-Za-z0-9._-]+", stated.name), stated.name)
+        expect(target, "folds with names of their own", not (target / stated.name).exists(), stated.name)
+        shutil.copy(stated if stated.exists() else source / stated.name, target)
 
 
 # What the kaggle command takes without a word, and Kaggle then refuses or takes for something else.
@@ -201,6 +175,6 @@ def write(path: Path, document: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else None)
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

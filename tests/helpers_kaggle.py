@@ -6,6 +6,7 @@ out of sight, /kaggle/input read-only. Where that is not allowed, it runs on a c
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ LAYOUTS = {  # where the competition's data, the wheel and the weights lie below
     "notebooks": (f"competitions/{COMPETITION}", "notebooks/some-owner/hbac-build", "notebooks/some-owner/hbac-train"),
 }
 WHEELS = ("packed", "unpacked", "renamed")  # what an upload may make of it
-TINY = ["--width", "8", "--fold-count", "2", "--folds", "0", "--epochs", "1,0", "--row-steps", "2,1"]
+TINY = ["--width=8", "--fold-count=2", "--folds=0", "--epochs=1,0", "--row-steps=2,1", "--batch-size=18"]
 
 SANDBOX = r"""
 set -eu
@@ -115,7 +116,7 @@ def mount(folder: Path, layout: str, wheel: str, dist: Path, data: Path) -> Path
         shutil.copytree(dist / "kaggle" / "hbac-wheel", of_wheel)
     if wheel == "renamed":
         (archive,) = of_wheel.glob("hbac-*.whl")
-        archive.rename(archive.with_name("hbac-010py3noneany.zip"))
+        archive.rename(archive.with_name("hbac-020py3noneany.zip"))
     return folder
 
 
@@ -139,14 +140,18 @@ class Kaggle:
         if not self.sandboxed:
             code = code.replace("/kaggle/input", str(mounted)).replace("/tmp/hbac_", f"{self.folder}/hbac_")
         python = str(self.environment / "bin" / "python")
-        if kernel.endswith("-notebook"):
-            stated = f"ARGUMENTS = {json.dumps(arguments)}"  # as a user would write it
-            code = code.replace("ARGUMENTS = []", json.dumps(stated)[1:-1])
+        notebook = kernel.endswith("-notebook")
+        quote = '\\"' if notebook else '"'  # in a notebook the script is a string of JSON
+        setting = f"ARGUMENTS = {quote}{{}}{quote}"  # edited as a user would: a script takes no arguments there
+        if code.count(setting.format("")) != 1:
+            raise ValueError(f"{kernel}: expected one line {setting.format('')}")
+        code = code.replace(setting.format(""), setting.format(shlex.join(arguments)))
+        if notebook:
             (working / "notebook.ipynb").write_text(code)
             command = [python, "-c", NOTEBOOK_RUNNER]
         else:
             (working / "script.py").write_text(code)
-            command = [python, "script.py", *arguments]
+            command = [python, "script.py"]
         if self.sandboxed:
             visible = " ".join({str(self.environment), str(Path(sys.prefix)), str(Path(sys.base_prefix).resolve())})
             command = ["unshare", "-rmn", "bash", "-c", SANDBOX, "sandbox", str(root), str(mounted), visible, *command]

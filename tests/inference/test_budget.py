@@ -4,7 +4,7 @@ import pytest
 
 from hbac.durations import parse_duration
 from hbac.errors import InputError
-from hbac.inference.budget import Budget, Plan
+from hbac.inference.budget import Budget, Effort
 
 
 class Clock:
@@ -16,10 +16,10 @@ class Clock:
         return self.now
 
 
-FULL = Plan(5, True)
+FULL = Effort(5, True)
 
 
-def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list[Plan]]:
+def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list[Effort]]:
     """Answer records one after the other, each pass taking `pass_s`: when it ended, and what each record got."""
     clock = Clock()
     budget = Budget(limit_s, FULL, 0.0, clock)
@@ -27,7 +27,7 @@ def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list
     budget.begin()
     plans = []
     for remaining in range(records, 0, -1):
-        plan = budget.plan(remaining)
+        plan = budget.effort(remaining)
         clock.now += plan.passes * pass_s
         budget.done(plan.passes)
         plans.append(plan)
@@ -35,17 +35,17 @@ def run(limit_s: float | None, records: int, pass_s: float) -> tuple[float, list
 
 
 def test_without_a_limit_every_record_gets_everything() -> None:
-    assert set(run(None, 50, 1.0)[1]) == {Plan(5, True)}
+    assert set(run(None, 50, 1.0)[1]) == {Effort(5, True)}
 
 
 def test_with_time_enough_every_record_gets_everything() -> None:
-    assert set(run(10_000, 50, 1.0)[1]) == {Plan(5, True)}
+    assert set(run(10_000, 50, 1.0)[1]) == {Effort(5, True)}
 
 
 def test_flips_go_before_folds() -> None:
     plans = run(400, 50, 1.0)[1]
-    assert set(plans) <= {Plan(5, True), *(Plan(folds, False) for folds in range(1, 6))}
-    assert Plan(5, False) in plans
+    assert set(plans) <= {Effort(5, True), *(Effort(folds, False) for folds in range(1, 6))}
+    assert Effort(5, False) in plans
 
 
 @pytest.mark.parametrize("limit_s", [30, 60, 100, 200, 300, 450, 600])
@@ -65,7 +65,7 @@ def test_a_slow_disk_takes_no_folds() -> None:
     for remaining in range(100, 65, -1):
         clock.now += 5.0
         budget.idle(5.0)
-        plans.append(budget.plan(remaining))
+        plans.append(budget.effort(remaining))
         clock.now += plans[-1].passes * 0.1
         budget.done(plans[-1].passes)
     assert set(plans[:30]) == {FULL}
@@ -82,7 +82,7 @@ def test_a_slow_start_leaves_more_for_the_end(ready_s: float, end_s: float) -> N
 
 
 def test_when_there_is_no_time_at_all_the_prior_answers() -> None:
-    assert run(60, 1000, 5.0)[1][-1] == Plan(0, False)
+    assert run(60, 1000, 5.0)[1][-1] == Effort(0, False)
 
 
 def test_time_that_is_left_is_used() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from hbac.errors import InputError, OutputError
-from hbac.inference.journal import Answer, Journal
+from hbac.inference.answers import Answer
+from hbac.inference.journal import Journal
 
 ANSWERS = [
     Answer(7, (0.1, 0.2, 0.3, 0.15, 0.05, 0.2), "ok", (), 3, True),

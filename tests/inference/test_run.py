@@ -20,11 +20,10 @@ from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import HbacError, InputError, OutputError, WeightsError
 from hbac.hms import VOTE_COLUMNS
 from hbac.inference import run as inference
-from hbac.inference.answers import OUT_OF_TIME
 from hbac.inference.run import RunSettings, predict
 from hbac.inference.submission import check_submission
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.load import EEG_ONLY, OK, SPECTROGRAM_ONLY, UNREADABLE, load_record
+from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record
 from hbac.records.tables import read_test_table
 from hbac.weights.manifest import read_manifest
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -23,109 +24,77 @@ def infer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "INPUT", tmp_path / "input")
+    monkeypatch.setattr(sys, "path", list(sys.path))  # which it changes
     return module
-
-
-def competition(folder: Path) -> Path:
-    (folder / "test_eegs").mkdir(parents=True)
-    (folder / "test.csv").touch()
-    return folder
-
-
-def weights(folder: Path) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "weights_manifest.json").touch()
-    return folder / "weights_manifest.json"
 
 
 PLACES = ["slug", "competitions/slug", "datasets/owner/slug", "notebooks/owner/slug", "models/owner/slug/keras/v/1"]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_inputs_are_found_in_every_mount_layout(place: str, infer: ModuleType) -> None:
-    folder = competition(infer.INPUT / f"{place}-hms")
-    manifest = weights(infer.INPUT / f"{place}-weights")
-    assert infer.find_competition() == folder
-    assert infer.find_manifest() == manifest
-
-
-def test_two_that_match_are_an_error_that_lists_both(infer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = (weights(infer.INPUT / name / "w") for name in ("datasets/a", "datasets/b"))
-    with pytest.raises(SystemExit) as caught:
-        infer.find_manifest()
-    said = capsys.readouterr().err
-    assert caught.value.code == 2
-    assert str(first) in said
-    assert str(second) in said
+def test_what_is_attached_is_found_in_every_mount_layout(place: str, infer: ModuleType) -> None:
+    folder = infer.INPUT / f"{place}-hms"
+    folder.mkdir(parents=True)
+    assert folder in infer.find_hbac()
 
 
 def test_a_mount_and_a_link_to_it_are_one(infer: ModuleType) -> None:
-    manifest = weights(infer.INPUT / "datasets" / "owner" / "slug")
-    (infer.INPUT / "slug").symlink_to(manifest.parent)
-    assert infer.find_manifest().resolve() == manifest.resolve()
-
-
-def test_of_wheels_for_several_pythons_this_one_s_is_taken(infer: ModuleType) -> None:
-    mine = f"cp{sys.version_info.major}{sys.version_info.minor}"
-    names = [f"openvino-2026.4.1-1-{tag}-{tag}-manylinux_2_28_x86_64.whl" for tag in ("cp309", mine, "cp399")]
-    assert [infer.fits(Path(name)) for name in names] == [False, True, False]
-    for name in ("hbac-0.1.0-py3-none-any.whl", "safetensors-0.5.3-cp38-abi3-manylinux_2_17_x86_64.whl", "hbac-wheel"):
-        assert infer.fits(Path(name))
+    folder = infer.INPUT / "datasets" / "owner" / "slug"
+    folder.mkdir(parents=True)
+    (infer.INPUT / "slug").symlink_to(folder)
+    assert [path.resolve() for path in infer.find_hbac()].count(folder.resolve()) == 1
 
 
 def test_two_wheels_are_an_error_that_lists_both(infer: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         (infer.INPUT / name / "hbac").mkdir(parents=True)
         (infer.INPUT / name / "hbac" / "__init__.py").touch()
-    with pytest.raises(SystemExit):
-        infer.make_importable("hbac")
+    with pytest.raises(SystemExit) as caught:
+        infer.find_hbac()
+    assert caught.value.code == 2
     assert f"received {infer.INPUT}/a, {infer.INPUT}/b" in capsys.readouterr().err
 
 
-def test_nothing_attached_is_an_error_that_says_what_to_attach(
-    infer: ModuleType, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (infer.INPUT / "other").mkdir(parents=True)
-    for find, needed in (
-        (infer.find_competition, "test.csv and test_eegs/"),
-        (infer.find_manifest, "weights_manifest"),
-    ):
-        with pytest.raises(SystemExit) as caught:
-            find()
-        assert caught.value.code == 2
-        assert needed in capsys.readouterr().err
-
-
-def test_a_folder_is_never_searched_deeper_than_the_layouts(infer: ModuleType) -> None:
-    weights(infer.INPUT / "slug" / "some" / "where" / "deep" / "down")
-    with pytest.raises(SystemExit):
-        infer.find_manifest()
+def test_no_wheel_and_nothing_installed_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "kernel").mkdir()
+    shutil.copy(ROOT / "kernel" / "infer.py", tmp_path / "kernel")
+    bare = [sys.executable, "-S", str(tmp_path / "kernel" / "infer.py")]  # no site-packages
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(bare, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 2
+    assert done.stderr == "hbac: error: expected one wheel of hbac attached, or hbac installed, received none\n"
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        (["hbac-0.1.0-py3-none-any.whl"], "hbac-0.1.0-py3-none-any.whl"),
-        (["hbac-010py3noneany.zip"], "hbac-010py3noneany.zip"),
         (["hbac-0.1.0-py3-none-any.whl/hbac/__init__.py"], "hbac-0.1.0-py3-none-any.whl"),
         (["hbac-0.1.0-py3-none-any/hbac/__init__.py"], "hbac-0.1.0-py3-none-any"),
         (["hbac/__init__.py", "hbac-0.1.0.dist-info/METADATA"], "."),
     ],
 )
-def test_a_wheel_is_found_packed_or_unpacked(files: list[str], expected: str, infer: ModuleType) -> None:
+def test_an_unpacked_wheel_comes_first_on_the_path(files: list[str], expected: str, infer: ModuleType) -> None:
     root = infer.INPUT / "slug"
     for file in files:
         (root / file).parent.mkdir(parents=True, exist_ok=True)
-        if "/" in file:
-            (root / file).touch()
-        else:
-            zipfile.ZipFile(root / file, "w").writestr("hbac/__init__.py", "")
+        (root / file).touch()
     zipfile.ZipFile(root / "hbac-weights.zip", "w").writestr("fold0.safetensors", "")  # not a wheel
-    assert infer.wheels_in(root, "hbac") == [root / expected]
+    infer.find_hbac()
+    assert Path(sys.path[0]) == root / expected
 
 
-def test_away_from_kaggle_the_checkout_s_manifest_is_used(infer: ModuleType) -> None:
-    assert infer.find_manifest() == ROOT / "weights_manifest.json"
+def test_a_wheel_that_an_upload_renamed_is_unpacked(infer: ModuleType, tmp_path: Path) -> None:
+    (infer.INPUT / "slug").mkdir(parents=True)
+    zipfile.ZipFile(infer.INPUT / "slug" / "hbac-020py3noneany.zip", "w").writestr("hbac/__init__.py", "")
+    infer.find_hbac()
+    assert [path.relative_to(sys.path[0]).as_posix() for path in Path(sys.path[0]).rglob("*.py")] == [
+        "hbac/__init__.py"
+    ]
+
+
+def test_a_checkout_s_own_package_is_taken_without_a_wheel(infer: ModuleType) -> None:
+    assert infer.find_hbac() == []
+    assert Path(sys.path[0]) == ROOT / "wheel_src"
 
 
 def test_the_script_runs_from_any_folder_with_nothing_installed(test_dir: Path, manifest: Path, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
-"""The command line: `hbac predict | check | simulate | verify | weights`; thin."""
+"""The command line: `hbac predict | check | simulate | train | verify | weights`; thin."""
 
 import argparse
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hbac.errors import HbacError
+from hbac.kaggle import MANIFEST_NAME
 from hbac.network.engine import AUTO, ENGINES
+from hbac.training.options import add_options as add_train_options
+from hbac.training.options import options_of
 from hbac.version import __version__
 
 LISTED = 5  # rows that the closing summary names before it refers to the report
@@ -16,99 +19,88 @@ LISTED = 5  # rows that the closing summary names before it refers to the report
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 for success, 2 for anything that the user has to mend, with one clear line on stderr."""
-    options = _parser().parse_args(arguments)
+    return reported(lambda: run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run one command.
+
+    Raises:
+        HbacError: what the user has to mend.
+    """
+    options = parser().parse_args(arguments)
+    options.run(options)
+
+
+def reported(call: Callable[[], None]) -> int:
+    """Call; what the user has to mend is one clear line on stderr. The exit code."""
     try:
-        options.run(options)
-    except HbacError as error:
+        call()
+    except (HbacError, OSError) as error:
         print(f"hbac: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("hbac: stopped; `hbac predict` goes on from here with --resume", file=sys.stderr)
+        print("hbac: stopped; --resume goes on from here", file=sys.stderr)
         return 130
     return 0
 
 
-def predict_parser(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `predict`, which `kernel/infer.py` shares."""
-    parser.add_argument(
-        "--test-dir",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder with test.csv, test_eegs/ and test_spectrograms/",
-    )
-    parser.add_argument(
-        "--manifest",
-        type=Path,
-        default=Path("weights_manifest.json"),
-        metavar="FILE",
-        help="folds to use [%(default)s]",
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("submission.csv"), metavar="FILE", help="submission to write [%(default)s]"
-    )
-    parser.add_argument(
-        "--batch-size", type=int, metavar="N", help="records a batch on GPUs [32]; on CPU each is computed alone"
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        default=min(4, os.cpu_count() or 1),
-        metavar="N",
-        help="processes that read records [%(default)s]",
-    )
-    parser.add_argument("--strict", action="store_true", help="a record that is not read whole is an error")
-    parser.add_argument(
-        "--sha256",
-        type=Path,
-        metavar="FILE",
-        help="list of the inputs as sha256sum writes it; a file that differs is not read",
-    )
-    parser.add_argument("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
-    parser.add_argument(
-        "--time-budget", metavar="8h30m", help="end within this time: drop flips, then folds, for the remaining records"
-    )
-    parser.add_argument(
-        "--flip-tta", action="store_true", help="also answer each record with left and right exchanged, and average"
-    )
-    parser.add_argument(
-        "--engine",
-        choices=ENGINES,
-        default=AUTO,
-        help="what computes the network [openvino where it is installed and no GPU is there, else tensorflow]",
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=_predict)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hbac", description="Harmful brain activity from EEG, offline.")
-    parser.add_argument("--version", action="version", version=f"hbac {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    predict_parser(commands.add_parser("predict", help="answer a test folder: submission.csv"))
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command."""
+    whole = argparse.ArgumentParser(prog="hbac", description="Harmful brain activity from EEG, offline.")
+    whole.add_argument("--version", action="version", version=f"hbac {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    _predict_parser(commands.add_parser("predict", help="answer a test folder: submission.csv"))
     check = commands.add_parser("check", help="check a submission by Kaggle's rules")
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
     check.set_defaults(run=_check)
-    simulate = commands.add_parser("simulate", help="write a data set in the competition's format, with known answers")
-    simulate.add_argument("out", type=Path, metavar="OUT")
-    simulate.add_argument("--patients", type=int, required=True, metavar="N", help="training patients")
-    simulate.add_argument(
-        "--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]"
-    )
-    simulate.add_argument(
-        "--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]"
-    )
-    simulate.add_argument("--single", action="store_true", help="one EEG a patient: the most variety for the time")
-    simulate.add_argument("--balanced", action="store_true", help="all classes alike, not as in the real table")
-    simulate.add_argument("--workers", type=int, metavar="N", help="processes [all cores]")
-    simulate.add_argument("--quiet", action="store_true", help="no progress bar")
-    simulate.set_defaults(run=_simulate)
+    _simulate_parser(commands.add_parser("simulate", help="write a data set in the competition's format"))
+    train = commands.add_parser("train", help="train folds: from train.csv to a manifest")
+    add_train_options(train)
+    train.set_defaults(run=_train)
     verify = commands.add_parser("verify", help="check a manifest, its folds and their golden answers")
     verify.add_argument("manifest", type=Path)
     verify.set_defaults(run=_verify)
     _weights_parser(commands.add_parser("weights", help="import, export, or list folds in a manifest"))
-    return parser
+    return whole
+
+
+def _predict_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--test-dir", type=Path, required=True, metavar="DIR", help="folder with test.csv, test_eegs/ ...")
+    add("--manifest", type=Path, default=Path(MANIFEST_NAME), metavar="FILE", help="folds to use [%(default)s]")
+    output = "submission to write [%(default)s]"
+    add("--output", type=Path, default=Path("submission.csv"), metavar="FILE", help=output)
+    batch = "records a batch on GPUs [32]; on CPU each is computed alone"
+    add("--batch-size", type=int, metavar="N", help=batch)
+    workers = min(4, os.cpu_count() or 1)
+    add("--workers", type=int, default=workers, metavar="N", help="processes that read records [%(default)s]")
+    add("--strict", action="store_true", help="a record that is not read whole is an error")
+    sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read"
+    add("--sha256", type=Path, metavar="FILE", help=sha256)
+    add("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
+    budget = "end within this time: drop flips, then folds, for the remaining records"
+    add("--time-budget", metavar="8h30m", help=budget)
+    flip = "also answer each record with left and right exchanged, and average"
+    add("--flip-tta", action="store_true", help=flip)
+    engine = "what computes the network [openvino where it is installed and no GPU is there, else tensorflow]"
+    add("--engine", choices=ENGINES, default=AUTO, help=engine)
+    add("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_predict)
+
+
+def _simulate_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("out", type=Path, metavar="OUT")
+    add("--patients", type=int, required=True, metavar="N", help="training patients")
+    add("--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]")
+    add("--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]")
+    add("--single", action="store_true", help="one EEG a patient: the most variety for the time")
+    add("--balanced", action="store_true", help="all classes alike, not as in the real table")
+    add("--workers", type=int, metavar="N", help="processes [all cores]")
+    add("--quiet", action="store_true", help="no progress bar")
+    parser.set_defaults(run=_simulate)
 
 
 def _weights_parser(parser: argparse.ArgumentParser) -> None:
@@ -168,8 +160,8 @@ def _predict(options: argparse.Namespace) -> None:
             started_s=started_s,
         )
     )
-    for answer in summary.problems[:LISTED]:
-        print(f"eeg_id {answer.eeg_id}: {answer.status}: {'; '.join(answer.notes) or 'no more time'}")
+    for problem in summary.problems[:LISTED]:
+        print(f"eeg_id {problem.eeg_id}: {problem.status}: {'; '.join(problem.notes) or 'no more time'}")
     if len(summary.problems) > LISTED:
         print(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
     print(summary.line())
@@ -198,6 +190,12 @@ def _simulate(options: argparse.Namespace) -> None:
         single=options.single,
     )
     print(f"{options.out}: a simulated data set in the competition's format")
+
+
+def _train(options: argparse.Namespace) -> None:
+    from hbac.training.run import train
+
+    train(options_of(options))
 
 
 def _verify(options: argparse.Namespace) -> None:

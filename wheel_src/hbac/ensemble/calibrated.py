@@ -62,7 +62,8 @@ class Ensemble:
                 total += weight * softmax(
                     finite_logits(self.engine, fold, view, self.manifest.folds[fold].file), self.manifest.temperature
                 )
-        return total / total.sum(axis=1, keepdims=True)
+        mean: Probabilities = total / total.sum(axis=1, keepdims=True)
+        return mean
 
     def _check_answers(self, image: npt.NDArray[np.float32]) -> None:
         tolerance = PROBABILITY_TOLERANCE if self.engine.exact else REDUCED_TOLERANCE

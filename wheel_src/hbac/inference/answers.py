@@ -2,30 +2,51 @@
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 import numpy as np
 
 from hbac.ensemble.calibrated import Ensemble
-from hbac.inference.budget import Budget, Plan
-from hbac.inference.journal import Answer
-from hbac.preprocessing.load import Loaded
+from hbac.inference.budget import Budget, Effort
+from hbac.preprocessing.load import INCOMPLETE, OK, OUT_OF_TIME, SUSPECT, Loaded, Status
 from hbac.preprocessing.readers import Loader
-from hbac.records.record import Record
 from hbac.weights.manifest import Manifest
 
-OUT_OF_TIME = "out of time"
+
+@dataclass(frozen=True)
+class Answer:
+    """One finished row."""
+
+    eeg_id: int
+    probabilities: tuple[float, ...]  # (6,)
+    status: Status
+    notes: tuple[str, ...] = ()
+    folds: int = 0  # that took part; 0 for the class prior
+    flipped: bool = False
+
+    def has(self, effort: Effort) -> bool:
+        """Whether so many folds, and the mirror image if it counts, took part."""
+        return (self.folds, self.flipped) == (effort.folds, effort.flip)
+
+    def is_whole(self, full: Effort) -> bool:
+        """Whether the whole ensemble answered, from both files, and nothing was wrong with them."""
+        return self.status == OK and self.has(full)
+
+    def is_final(self, full: Effort) -> bool:
+        """Whether another run could not do better: what a time budget or an unreadable file took, it may give."""
+        return self.status in (OK, INCOMPLETE, SUSPECT) and self.has(full)
 
 
-def answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Budget) -> Iterator[Answer]:
+def answers(loader: Loader, eeg_ids: Iterable[int], ensemble: Ensemble, budget: Budget) -> Iterator[Answer]:
     """Answers as they are done: images in, batches over the engine's streams, rows out."""
     engine = ensemble.engine
-    waiting = {record.eeg_id for record in todo}
+    waiting = set(eeg_ids)
     batch: list[Loaded] = []
     running: set[Future[list[Answer]]] = set()
     with ThreadPoolExecutor(engine.streams) as pool:
-        for remaining in range(len(todo), 0, -1):
+        for remaining in range(len(waiting), 0, -1):
             while budget.left_s() > 0:
                 loaded = _next(loader, running, budget)
                 if loaded is not None:
@@ -39,7 +60,7 @@ def answers(loader: Loader, todo: list[Record], ensemble: Ensemble, budget: Budg
             else:
                 batch.append(loaded)
             if batch and (len(batch) == engine.batch_size or remaining == 1):
-                running.add(pool.submit(_compute, batch, ensemble, budget, budget.plan(remaining + len(batch) - 1)))
+                running.add(pool.submit(_compute, batch, ensemble, budget, budget.effort(remaining + len(batch) - 1)))
                 batch = []
             yield from _take(running, block=len(running) > engine.streams)
         while running:
@@ -69,18 +90,18 @@ def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]
         yield from future.result()
 
 
-def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, plan: Plan) -> list[Answer]:
-    if plan.folds == 0:
+def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, effort: Effort) -> list[Answer]:
+    if effort.folds == 0:
         return [_prior(one.record.eeg_id, ensemble.manifest, OUT_OF_TIME, one.notes) for one in batch]
     images = np.stack([one.image for one in batch])  # type: ignore[misc]
-    rows = ensemble.predict(images, range(plan.folds), plan.flip)
-    budget.done(plan.passes * len(batch), len(batch))
+    rows = ensemble.predict(images, range(effort.folds), effort.flip)
+    budget.done(effort.passes * len(batch), len(batch))
     return [
-        Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, plan.folds, plan.flip)
+        Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, effort.folds, effort.flip)
         for one, row in zip(batch, rows)
     ]
 
 
-def _prior(eeg_id: int, manifest: Manifest, status: str, notes: tuple[str, ...]) -> Answer:
+def _prior(eeg_id: int, manifest: Manifest, status: Status, notes: tuple[str, ...]) -> Answer:
     prior = np.array(manifest.class_prior)
     return Answer(eeg_id, tuple((prior / prior.sum()).tolist()), status, notes)

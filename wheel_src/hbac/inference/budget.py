@@ -13,7 +13,7 @@ RESERVE_OF_START = 0.25  # of the time until the network was ready: on a machine
 
 
 @dataclass(frozen=True)
-class Plan:
+class Effort:
     """What a record gets: the first `folds` folds (0: the class prior), and whether its mirror image counts too."""
 
     folds: int
@@ -35,7 +35,9 @@ class Budget:
         clock: seconds from any origin.
     """
 
-    def __init__(self, limit_s: float | None, full: Plan, started: float, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self, limit_s: float | None, full: Effort, started: float, clock: Callable[[], float] = time.monotonic
+    ):
         self._full, self._clock = full, clock
         self._end = (
             None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
@@ -69,11 +71,11 @@ class Budget:
             self._passes += passes
             self._records += records
 
-    def plan(self, remaining: int) -> Plan:
+    def effort(self, remaining: int) -> Effort:
         """What the next record gets if `remaining` records, itself included, are to fit."""
         left = self.left_s()
         if left <= 0:
-            return Plan(0, False)
+            return Effort(0, False)
         if self._end is None or not self._passes:
             return self._full
         elapsed = self._clock() - self._first
@@ -82,6 +84,6 @@ class Budget:
             busy -= self._idle_s
             remaining = min(remaining, 1 + int(left * self._records / elapsed))
         pass_s = busy / self._passes
-        options = [self._full, *(Plan(folds, False) for folds in range(self._full.folds, 0, -1))]
-        fitting = (plan for plan in options if remaining * plan.passes * pass_s <= left)
+        options = [self._full, *(Effort(folds, False) for folds in range(self._full.folds, 0, -1))]
+        fitting = (effort for effort in options if remaining * effort.passes * pass_s <= left)
         return next(fitting, options[-1])

@@ -7,26 +7,16 @@ that a kill cut short does not count. Removed when the submission is there.
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from hbac import hms
-from hbac.errors import InputError, OutputError
+from hbac.errors import InputError, OutputError, brief
 from hbac.files import write_atomically
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One finished row."""
-
-    eeg_id: int
-    probabilities: tuple[float, ...]  # (6,)
-    status: str
-    notes: tuple[str, ...] = ()
-    folds: int = 0  # that took part; 0 for the class prior
-    flipped: bool = False
+from hbac.inference.answers import Answer
+from hbac.preprocessing.load import Status
 
 
 class Journal:
@@ -64,7 +54,8 @@ class Journal:
             if differing:
                 raise InputError(
                     f"{self.path}: expected the journal of this very run, received one with another "
-                    f"{', '.join(differing)}; run without --resume to start anew"
+                    f"{', '.join(_named(key, received.get(key)) for key in differing)}; "
+                    "run without --resume to start anew"
                 )
         lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
         write_atomically(self.path, "".join(map(_line, lines)).encode())
@@ -121,6 +112,11 @@ class Journal:
         return lines
 
 
+def _named(key: str, received: Any) -> str:
+    """A part of the fingerprint, with what came where that is short: `hbac (0.1.0)`."""
+    return f"{key} ({brief(received, quote=False)})" if isinstance(received, str) and len(received) < 40 else key
+
+
 def _line(value: dict[str, Any]) -> str:
     return json.dumps(value) + "\n"
 
@@ -133,7 +129,10 @@ def _answer(line: Any) -> Answer | None:
     probabilities, notes = line["probabilities"], line["notes"]
     if not isinstance(probabilities, list) or not isinstance(notes, list) or len(probabilities) != len(hms.CLASSES):
         return None
-    answer = Answer(**{**line, "probabilities": tuple(probabilities), "notes": tuple(notes)})
+    if line["status"] not in [status.value for status in Status]:
+        return None
+    status = Status(line["status"])
+    answer = Answer(**{**line, "probabilities": tuple(probabilities), "status": status, "notes": tuple(notes)})
     return answer if _sound(answer) else None
 
 
@@ -142,7 +141,7 @@ def _sound(answer: Answer) -> bool:
     numbers = [answer.eeg_id, answer.folds]
     if not all(type(number) is int for number in numbers) or type(answer.flipped) is not bool:
         return False
-    if not all(isinstance(text, str) for text in (answer.status, *answer.notes)):
+    if not all(isinstance(text, str) for text in answer.notes):
         return False
     if not all(type(p) in (int, float) and 0 <= p <= 1 for p in answer.probabilities):
         return False

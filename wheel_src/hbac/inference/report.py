@@ -4,17 +4,25 @@ import json
 import sys
 import time
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from hbac.files import write_atomically
-from hbac.inference.budget import Plan
-from hbac.inference.journal import Answer
-from hbac.preprocessing.load import OK
+from hbac.inference.answers import Answer
+from hbac.inference.budget import Effort
 from hbac.version import __version__
 from hbac.weights.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that was not answered whole."""
+
+    eeg_id: int
+    status: str  # with what the time budget took: "ok, 1 of 3 folds"
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Summary:
     rows: int
     status: dict[str, int]  # rows by status
     seconds: float
-    problems: tuple[Answer, ...]  # rows that were not answered by the whole ensemble from both files
+    problems: tuple[Problem, ...]  # rows that were not answered by the whole ensemble from both files
 
     def line(self) -> str:
         """One line for the end of a notebook."""
@@ -61,11 +69,8 @@ class StartClock:
         return sum(seconds for part, seconds in self.parts.items() if part != "first_record")
 
 
-def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Plan, seconds: float) -> Summary:
+def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Effort, seconds: float) -> Summary:
     """Count the answers of `ids`, each of which has one; `full` is what a record gets while there is time."""
-
-    def whole(answer: Answer) -> bool:
-        return answer.status == OK and (answer.folds, answer.flipped) == (full.folds, full.flip)
 
     by_id = {answer.eeg_id: answer for answer in answers}
     rows = [by_id[eeg_id] for eeg_id in ids]
@@ -73,16 +78,20 @@ def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Plan, 
         output=output,
         report=output.with_name(f"{output.stem}_report.json"),
         rows=len(rows),
-        status=dict(Counter(_named(answer, full) for answer in rows)),
+        status=dict(Counter(_described(answer, full) for answer in rows)),
         seconds=seconds,
-        problems=tuple(replace(answer, status=_named(answer, full)) for answer in rows if not whole(answer)),
+        problems=tuple(
+            Problem(answer.eeg_id, _described(answer, full), answer.notes)
+            for answer in rows
+            if not answer.is_whole(full)
+        ),
     )
 
 
-def _named(answer: Answer, full: Plan) -> str:
+def _described(answer: Answer, full: Effort) -> str:
     """A row's status, with what the time budget took from it."""
-    if not answer.folds or (answer.folds, answer.flipped) == (full.folds, full.flip):
-        return answer.status
+    if not answer.folds or answer.has(full):
+        return str(answer.status)
     return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
 
 

@@ -12,12 +12,11 @@ from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import sha256_of
 from hbac.inference.answers import answers
-from hbac.inference.budget import Budget, Plan
-from hbac.inference.journal import Answer, Journal
+from hbac.inference.budget import Budget, Effort
+from hbac.inference.journal import Journal
 from hbac.inference.report import StartClock, Summary, summary_of, write_run_report
 from hbac.inference.submission import order_of_rows, write_submission
 from hbac.network.engine import AUTO, ENGINES, make_engine
-from hbac.preprocessing.load import INCOMPLETE, OK, SUSPECT
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import with_digests
 from hbac.records.record import Record
@@ -62,8 +61,8 @@ def predict(settings: RunSettings) -> Summary:
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
     digests = _digests(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
-        full = Plan(len(manifest.folds), settings.flip_tta)
-        journal.keep(lambda answer: _whole(answer, full))
+        full = Effort(len(manifest.folds), settings.flip_tta)
+        journal.keep(lambda answer: answer.is_final(full))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
         budget = Budget(settings.time_budget_s, full, clock.began)
@@ -77,7 +76,7 @@ def predict(settings: RunSettings) -> Summary:
             budget.begin()
             clock.mark("load")
             with _progress_bar(settings, len(records), len(answered)) as bar:
-                for answer in answers(loader, todo, ensemble, budget):
+                for answer in answers(loader, [record.eeg_id for record in todo], ensemble, budget):
                     journal.add(answer)
                     clock.mark("first_record")
                     bar.update()
@@ -93,12 +92,6 @@ def predict(settings: RunSettings) -> Summary:
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
     return summary
-
-
-def _whole(answer: Answer, full: Plan) -> bool:
-    """Whether a row is as good as it can be: what a time budget or an unreadable file took, another run may give."""
-    both_files = answer.status in (OK, INCOMPLETE, SUSPECT)
-    return both_files and (answer.folds, answer.flipped) == (full.folds, full.flip)
 
 
 def _digests(settings: RunSettings) -> dict[str, str | None]:

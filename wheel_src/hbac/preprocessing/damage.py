@@ -13,6 +13,7 @@ that do not belong together. Nobody can tell which of them is right.
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +126,7 @@ def _holes(what: str, values: Values) -> list[str]:
 def _off_grid(what: str, values: Values) -> list[str]:
     largest = np.fmax.reduce(np.abs(values), axis=None)
     dtype = np.float32 if largest < EXACT_BELOW else np.float64  # three times the time
-    exact: npt.NDArray[np.floating] = values.astype(dtype, copy=False)
+    exact: npt.NDArray[np.floating[Any]] = values.astype(dtype, copy=False)
     with np.errstate(over="ignore", invalid="ignore"):  # of signalling NaNs
         nearest = (np.rint(exact * 100) / 100).astype(np.float32, copy=False)
     missing = np.count_nonzero(np.isnan(values))
@@ -159,7 +160,10 @@ def inner_rows(eeg_uv: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     frames = frames[:, :: STEP // KEPT_EVERY][:, : WINDOW_ROWS - 2 * EDGE_ROWS]  # (16, 18, 420)
     parts = frames.reshape(-1, len(projection)) @ projection  # (16 * 18, 3 * 100 * 2)
     power = np.square(parts, out=parts).reshape(len(CHAINS), PAIRS_PER_CHAIN, frames.shape[1], TAPERS, -1, 2)
-    return (power.sum(axis=(1, 3, 5)) / (TAPERS * PAIRS_PER_CHAIN)).transpose(1, 0, 2).reshape(frames.shape[1], -1)
+    rows: Values = (
+        (power.sum(axis=(1, 3, 5)) / (TAPERS * PAIRS_PER_CHAIN)).transpose(1, 0, 2).reshape(frames.shape[1], -1)
+    )
+    return rows
 
 
 @cache
@@ -208,4 +212,5 @@ def _away_from_gaps(eeg_uv: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
     missing = ~np.isfinite(eeg_uv[:, : len(ELECTRODES)]).all(axis=1)  # (samples,)
     before = np.concatenate([[0], np.cumsum(missing)])
     starts = STEP * np.arange(WINDOW_ROWS - 2 * EDGE_ROWS)
-    return before[starts + 2 * EDGE_ROWS * STEP + FRAME] == before[starts]
+    away: npt.NDArray[np.bool_] = before[starts + 2 * EDGE_ROWS * STEP + FRAME] == before[starts]
+    return away

@@ -27,7 +27,7 @@ def golden_eeg() -> Array:
     drift = 80 * np.sin(2 * np.pi * 0.04 * t + c)
     beats = np.mod(t - 0.01 * c, 0.9)  # s since the last discharge, later towards the back
     discharges = -(40 + 8 * (c % 4)) * np.exp(-(((beats - 0.2) / 0.03) ** 2))
-    uv = (delta + alpha + mains + drift + discharges).astype(np.float32)
+    uv: Array = (delta + alpha + mains + drift + discharges).astype(np.float32)
     uv[5100:5300] = np.nan  # 1 s in the middle of the recording
     uv[8000:, hms.ELECTRODES.index("T4")] = np.nan
     return uv
@@ -40,7 +40,7 @@ def golden_power() -> Array:
     chain = np.repeat(np.arange(len(hms.CHAINS)), len(hms.SPECTROGRAM_BINS))
     peak = 2.0 + np.sin(2 * np.pi * row / 150 + chain)
     log_power = 3.5 - 2.2 * np.log(hz) + 2.5 * np.exp(-(((hz - peak) / 0.4) ** 2)) + 0.4 * np.sin(row / 7 + hz)
-    power = np.exp(log_power).astype(np.float32)
+    power: Array = np.exp(log_power).astype(np.float32)
     power[100:104] = np.nan
     return power
 
@@ -65,7 +65,8 @@ def probe(image: Array) -> list[list[list[float]]]:
     framed = np.concatenate(
         [np.concatenate([grid, rows], axis=1), np.concatenate([columns, whole], axis=1)], axis=0
     )  # (15, 9, 3)
-    return np.round(framed.transpose(2, 0, 1), 6).tolist()
+    values: list[list[list[float]]] = np.round(framed.transpose(2, 0, 1), 6).tolist()
+    return values
 
 
 def probe_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,23 @@ from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_eeg, read_spectrogram
 from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start
 
-OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE = (
-    "ok",
-    "incomplete",
-    "suspect",
-    "eeg only",
-    "spectrogram only",
-    "unreadable",
-)
+
+class Status(str, Enum):
+    """What an answer rests on."""
+
+    OK = "ok"  # both files, whole
+    INCOMPLETE = "incomplete"  # both files, one short or with columns or values that are not there
+    SUSPECT = "suspect"  # both files, with values that no recording shows or that contradict each other
+    EEG_ONLY = "eeg only"
+    SPECTROGRAM_ONLY = "spectrogram only"
+    UNREADABLE = "unreadable"  # neither file: the class prior
+    OUT_OF_TIME = "out of time"  # the time budget ended before the record: the class prior
+
+    def __str__(self) -> str:
+        return self.value
+
+
+OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE, OUT_OF_TIME = Status
 EEG, SPECTROGRAM = "eeg", "spectrogram"
 BOTH = (EEG, SPECTROGRAM)
 
@@ -31,10 +41,8 @@ class Loaded:
     """One record's image, or None if nothing of it could be read; what was read, and what was wrong."""
 
     record: Record
-    image: npt.NDArray[np.float32] | None  # (400, 300, 3)
-    # OK; INCOMPLETE: both files, one short or with columns or values that are not there; SUSPECT: both files, with values
-    # that no recording shows or that contradict each other; or what else the answer rests on.
-    status: str
+    image: npt.NDArray[np.float32] | None  # of the preset's shape
+    status: Status
     notes: tuple[str, ...] = ()
 
 

@@ -1,5 +1,7 @@
 """Bipolar pairs along the competition's four chains, and gaps: bridged for filters, known afterwards."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,7 @@ FIRST = np.array([ELECTRODES.index(a) for a, _ in PAIRS])  # (16,) index of each
 SECOND = np.array([ELECTRODES.index(b) for _, b in PAIRS])
 
 
-def bipolar(eeg_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
+def bipolar(eeg_uv: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.floating[Any]]:
     """Differences of neighbouring electrodes along the four chains.
 
     Args:
@@ -19,12 +21,13 @@ def bipolar(eeg_uv: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
         (16, samples), the dtype of `eeg_uv`, C-contiguous, pairs in the order of `hms.PAIRS`.
     """
     by_channel = np.ascontiguousarray(eeg_uv[:, : len(ELECTRODES)].T)  # (19, samples)
-    return by_channel[FIRST] - by_channel[SECOND]
+    pairs: npt.NDArray[np.floating[Any]] = by_channel[FIRST] - by_channel[SECOND]
+    return pairs
 
 
 def bridge_gaps(
-    values: npt.NDArray[np.floating],
-) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.bool_]]:
+    values: npt.NDArray[np.floating[Any]],
+) -> tuple[npt.NDArray[np.floating[Any]], npt.NDArray[np.bool_]]:
     """Fill what is not finite by straight lines, column by column, so that a zero-phase filter survives it.
 
     Args:
@@ -49,4 +52,5 @@ def bridge_gaps(
 def bipolar_gaps(missing: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """(samples, 19) mask of missing samples to (16, samples): a pair is missing where either electrode is."""
     by_channel = np.ascontiguousarray(missing[:, : len(ELECTRODES)].T)  # (19, samples)
-    return by_channel[FIRST] | by_channel[SECOND]
+    gaps: npt.NDArray[np.bool_] = by_channel[FIRST] | by_channel[SECOND]
+    return gaps

@@ -4,6 +4,7 @@ The host's recipe, as measured on its own files (see `host_spectrogram`); NumPy 
 """
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ WINDOW_ROWS = (EEG_WINDOW - FRAME) // STEP + 1  # 24 whole frames in 50 s
 MAINS_HZ = 60.0  # in the Americas, where the host recorded
 
 
-def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = MAINS_HZ) -> npt.NDArray[np.float32]:
+def host_spectrogram(eeg_uv: npt.NDArray[np.floating[Any]], mains_hz: float = MAINS_HZ) -> npt.NDArray[np.float32]:
     """The competition's spectrogram of a whole recording.
 
     Zero-phase (`filtfilt`) third-order Butterworth band-stop of the mains +-2.5 Hz and band-pass 0.5 to 40 Hz on each
@@ -75,7 +76,7 @@ def host_spectrogram(eeg_uv: npt.NDArray[np.floating], mains_hz: float = MAINS_H
     return _mean_of_chains(power)
 
 
-def rebuild_window(eeg_uv: npt.NDArray[np.floating], start: int) -> npt.NDArray[np.float32]:
+def rebuild_window(eeg_uv: npt.NDArray[np.floating[Any]], start: int) -> npt.NDArray[np.float32]:
     """The ten-minute spectrogram window around a 50 s EEG window, as far as the recording reaches.
 
     Args:
@@ -100,7 +101,7 @@ def rebuild_window(eeg_uv: npt.NDArray[np.floating], start: int) -> npt.NDArray[
     return window
 
 
-def _check_eeg(eeg_uv: npt.NDArray[np.floating]) -> None:
+def _check_eeg(eeg_uv: npt.NDArray[np.floating[Any]]) -> None:
     if eeg_uv.ndim != 2 or eeg_uv.shape[1] < len(ELECTRODES):
         raise RecordError(f"EEG: expected (samples, {len(ELECTRODES)} or more), received shape {eeg_uv.shape}")
     if len(eeg_uv) < FRAME:
@@ -120,7 +121,7 @@ def filters(mains_hz: float) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[
     return [signal.butter(FILTER_ORDER, band, kind, fs=EEG_RATE_HZ) for band, kind in bands]
 
 
-def _frames(x: npt.NDArray) -> npt.NDArray:
+def _frames(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.lib.stride_tricks.sliding_window_view(x, FRAME, axis=-1)[..., ::STEP, :]  # (16, rows, 800), a view
 
 
@@ -128,7 +129,8 @@ def _multitaper(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """(16, rows, 800) to the mean power over the tapers, (16, rows, 100)."""
     parts = frames.reshape(-1, FRAME) @ projection()  # (16 * rows, 3 * 100 * 2), real and imaginary
     power = np.square(parts).reshape(*frames.shape[:2], TAPERS, -1, 2)
-    return power.sum(axis=(2, 4)) / TAPERS
+    mean: npt.NDArray[np.float64] = power.sum(axis=(2, 4)) / TAPERS
+    return mean
 
 
 @cache
@@ -142,7 +144,8 @@ def projection() -> npt.NDArray[np.float64]:
     flat = signal.detrend(np.eye(FRAME), axis=-1)  # (800, 800), row i: what is left of a 1 at sample i
     tapered = (flat[:, None] * tapers).reshape(-1, FRAME)  # (800 * 3, 800)
     bins = fft.rfft(tapered, SPECTROGRAM_NFFT)[:, SPECTROGRAM_BINS]  # (800 * 3, 100)
-    return np.stack([bins.real, bins.imag], axis=-1).reshape(FRAME, -1)
+    matrix: npt.NDArray[np.float64] = np.stack([bins.real, bins.imag], axis=-1).reshape(FRAME, -1)
+    return matrix
 
 
 def _mean_of_chains(power: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -102,7 +102,8 @@ def floor(settings: ImageSettings) -> float:
 def pair_frequencies_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
     """The 25 frequencies of channel 1, ascending."""
     steps = settings.pair_first_step_hz * settings.pair_step_growth ** np.arange(ROWS_PER_PAIR - 1)
-    return settings.pair_first_hz + np.concatenate([[0.0], np.cumsum(steps)])
+    frequencies: npt.NDArray[np.float64] = settings.pair_first_hz + np.concatenate([[0.0], np.cumsum(steps)])
+    return frequencies
 
 
 def log_power(power: Array, settings: ImageSettings) -> Array:
@@ -177,7 +178,8 @@ def _waveforms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: ImageSetting
 def _low_pass(settings: ImageSettings, up: int) -> Array:
     """Linear-phase low-pass of 0.5 s, centred, hence zero-phase, at the up-sampled rate."""
     rate = hms.EEG_RATE_HZ * up
-    return signal.firwin(rate // 2 + 1, settings.wave_low_pass_hz, fs=rate).astype(np.float32)
+    taps: Array = signal.firwin(rate // 2 + 1, settings.wave_low_pass_hz, fs=rate).astype(np.float32)
+    return taps
 
 
 def flip_hemispheres(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -188,4 +190,5 @@ def flip_hemispheres(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """
     *batch, height, width, channels = images.shape
     chains = images.reshape(*batch, len(hms.CHAINS), height // len(hms.CHAINS), width, channels)
-    return np.take(chains, MIRRORED, axis=-4).reshape(images.shape)
+    flipped: npt.NDArray[Any] = np.take(chains, MIRRORED, axis=-4).reshape(images.shape)
+    return flipped

@@ -24,7 +24,7 @@ CELLS_AT_ONCE = 1 << 20
 BOOLEANS, INTEGERS, STRUCT = (1, 2), (3, 4, 5, 6), 12  # Thrift's compact types
 SIZE_UNPACKED, SIZE, DICTIONARY, COUNT = 2, 3, 7, 1  # numbers of fields in a page header, and of the last in the third
 
-Bits = npt.NDArray[np.unsignedinteger]
+Bits = npt.NDArray[np.unsignedinteger[Any]]
 
 
 class _Damaged(Exception):

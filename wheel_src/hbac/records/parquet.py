@@ -164,7 +164,8 @@ def _floats(name: str, column: Any) -> npt.NDArray[Any]:
     if not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
         column = column.cast(pa.float64())
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and then NaN
-        return column.to_numpy().astype(np.float64 if name == "time" else np.float32, copy=False)
+        values: npt.NDArray[Any] = column.to_numpy().astype(np.float64 if name == "time" else np.float32, copy=False)
+        return values
 
 
 def _stack(columns: dict[str, npt.NDArray[np.float32]], names: tuple[str, ...]) -> npt.NDArray[np.float32]:

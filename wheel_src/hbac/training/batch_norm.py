@@ -30,7 +30,8 @@ def training_pass(model: "keras.Model") -> Callable[[npt.NDArray[np.float32]], A
     """Images forward as in training. Traced once: an eager call would hold on to what it has used."""
     import tensorflow as tf
 
-    return tf.function(lambda images: model(images, training=True))
+    forward: Callable[[npt.NDArray[np.float32]], Any] = tf.function(lambda images: model(images, training=True))
+    return forward
 
 
 def estimate_statistics(

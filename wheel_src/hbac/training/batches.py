@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from hbac.processes import usable_cores
 from hbac.training import views as augment
-from hbac.training.rows import TRUSTED_VOTES, TrainData
-from hbac.training.views import ViewSettings
+from hbac.training.rows import HALF_WEIGHT_VOTES, TrainData
+from hbac.training.schedule import ViewSettings
 
 
 def epoch_batches(
@@ -43,7 +43,7 @@ def epoch_batches(
         def __len__(self) -> int:
             return len(seeds)
 
-        def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        def __getitem__(self, i: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
             chosen = np.sort(order[i * batch_size : (i + 1) * batch_size])
             own = np.random.default_rng(seeds[i])
             cached = augment.random_views(data.images[chosen], data.preprocessing, views, own)
@@ -51,6 +51,6 @@ def epoch_batches(
             if mixup_alpha:
                 x, y = augment.mixup(x, y, mixup_alpha, own)
             counts = data.counts[chosen]
-            return x, y, counts / (counts + TRUSTED_VOTES)
+            return x, y, counts / (counts + HALF_WEIGHT_VOTES)
 
     return Batches(workers=usable_cores(), max_queue_size=8)  # threads: NumPy lets them run side by side

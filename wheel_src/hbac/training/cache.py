@@ -65,7 +65,8 @@ def make_cache(
     try:
         if not _is_of(folder, key, (len(records), *settings.shape)):
             key_path.unlink(missing_ok=True)
-            np.lib.format.open_memmap(path, "w+", np.uint8, (len(records), *settings.shape)).flush()
+            whole = (len(records), *settings.shape)
+            np.lib.format.open_memmap(path, "w+", np.uint8, whole).flush()  # type: ignore[no-untyped-call]
             _reserve(path)
             np.save(state_path, np.zeros(len(records), np.uint8))
             write_atomically(key_path, key.encode())  # last: from here on the two others are what it says

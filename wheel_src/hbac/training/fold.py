@@ -1,7 +1,7 @@
 """One fold's training: two stages, a moving average of the weights, the best epoch, and a state that a kill cannot break.
 
 Stage 1 sees all rows, stage 2 those with many votes at a lower rate. After each epoch the averaged weights get their
-batch-normalisation statistics estimated anew on plain training images, answer the validation rows, and are kept if
+batch-normalisation statistics estimated anew on training images, predict the validation rows, and are kept if
 their KL is the smallest so far. Every draw of an epoch comes from a generator seeded by fold, stage and epoch, so that
 a resumed run goes the way an uninterrupted one goes.
 """
@@ -10,6 +10,7 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,30 +20,32 @@ import numpy.typing as npt
 from hbac.errors import HbacError, InputError
 from hbac.files import write_atomically
 from hbac.network.resnet import Tensors, build, shapes
-from hbac.training import views as augment
 from hbac.training.batch_norm import estimate_statistics, prepare, training_pass
 from hbac.training.batches import epoch_batches
 from hbac.training.metrics import kl_divergence
-from hbac.training.rows import TrainData
+from hbac.training.optimizer import compile_model, learning_rates
+from hbac.training.rows import RowNumbers, TrainData
 from hbac.training.schedule import EpochBudget, TrainSettings
 from hbac.training.state import FoldFiles, Progress, check_rows, digest_of_rows, read_state, write_state
+from hbac.training.views import drop_eeg, drop_spectrogram, random_views
 from hbac.weights.tensors import read_safetensors, set_weights, write_safetensors
 
 if TYPE_CHECKING:
     import keras
 
+View = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
 STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 8, 64  # training images that estimate the averaged weights' statistics
-AVERAGED_SHARE = 1 / 3  # of an epoch: the span that the moving average of the weights remembers
 
 
 def train_fold(
     data: TrainData,
-    train: npt.NDArray[np.int64],
-    valid: npt.NDArray[np.int64],
+    train: RowNumbers,
+    valid: RowNumbers,
     settings: TrainSettings,
     files: FoldFiles,
     fold: int,
-    reliable_votes: int,
+    scored_votes: int,
     start_weights: Tensors | None = None,
     budget: EpochBudget | None = None,
     log: Callable[[str], None] = print,
@@ -54,9 +57,9 @@ def train_fold(
         train: row numbers to learn from.
         valid: row numbers of other patients, which choose the epoch.
         settings: what defines the run.
-        files: where checkpoint, answers and state go.
+        files: where checkpoint, predictions and state go.
         fold: number of the fold; part of every seed.
-        reliable_votes: rows with so many votes choose the epoch, if there are any.
+        scored_votes: rows with so many votes choose the epoch, if there are any.
         start_weights: tensors to start from, by name; those of the head may be missing.
         budget: an epoch that would end later than this allows is not begun.
         log: takes one line an epoch.
@@ -66,7 +69,7 @@ def train_fold(
         OutputError: a file cannot be written.
         HbacError: the KL of an epoch is not finite.
     """
-    run = _Fold(data, train, valid, settings, files, fold, reliable_votes)
+    run = _Fold(data, train, valid, settings, files, fold, scored_votes)
     run.start(start_weights)
     budget = budget or EpochBudget(None)
     for number, epoch in run.epochs():
@@ -77,29 +80,32 @@ def train_fold(
         log(f"fold {fold}: {run.epoch(number, *epoch)}")
         budget.took(time.monotonic() - started, run.images(epoch[0]))
     if run.progress.epochs_done == run.total and not files.partial.exists():
-        run.answer_partial()
+        run.predict_from_one_file()
     return run.progress
 
 
 class _Fold:
+    """A fold on its way: its rows, its model, how far it is."""
+
     def __init__(
         self,
         data: TrainData,
-        train: npt.NDArray[np.int64],
-        valid: npt.NDArray[np.int64],
+        train: RowNumbers,
+        valid: RowNumbers,
         settings: TrainSettings,
         files: FoldFiles,
         fold: int,
-        reliable_votes: int,
+        scored_votes: int,
     ):
         self.data, self.settings, self.files, self.fold = data, settings, files, fold
         enough = [train[data.counts[train] >= stage.fewest_votes] for stage in settings.stages]
         self.stage_rows = [rows if len(rows) else train for rows in enough]
         self.train, self.valid = train, valid
-        reliable = data.counts[valid] >= reliable_votes
-        self.judged = reliable if reliable.any() else np.ones(len(valid), bool)  # which validation rows choose
+        scored = data.counts[valid] >= scored_votes
+        self.scored = scored if scored.any() else np.ones(len(valid), bool)  # which validation rows choose
         self.total = sum(stage.epochs for stage in settings.stages)
         self.progress = Progress(rows=digest_of_rows(train, valid))
+        self._optimizer_state: list[np.ndarray[Any, Any]] = []
 
     def start(self, start_weights: Tensors | None) -> None:
         """Build the network, from the state file if there is one; of a finished fold only its progress is read."""
@@ -116,8 +122,7 @@ class _Fold:
         prepare(self.model, self.settings.freeze_normalisation)
         self._forward = training_pass(self.model)
         if start_weights:
-            set_weights(self.model, {**{v.path: v.numpy() for v in self.model.weights}, **start_weights})
-        self._optimizer_state: list[np.ndarray] = []
+            set_weights(self.model, {**_tensors_of(self.model), **start_weights})
         if tensors:
             self._load_state(tensors)
 
@@ -128,7 +133,7 @@ class _Fold:
         return build(heights, precision=self.settings.precision)
 
     def images(self, stage: int) -> float:
-        """Images of full height that take as long as an epoch of a stage: a third of one for each that is answered."""
+        """Images of full height that take as long as an epoch of a stage: a third of one for each that is predicted."""
         return len(self.stage_rows[stage]) / self.settings.stages[stage].row_step + len(self.valid) / 3
 
     def epochs(self) -> Iterator[tuple[int, tuple[int, int]]]:
@@ -143,6 +148,28 @@ class _Fold:
         if epoch == 0 or not self.model.compiled:
             self._compile(stage)
         rng = np.random.default_rng([self.settings.seed, self.fold, stage, epoch])
+        loss, raw = self._fit(stage, rng)  # ends with averaged weights
+        predictions = self._validate(rng)
+        kl = self._mean_kl(predictions)
+        if not np.isfinite(kl):
+            raise HbacError(
+                f"fold {self.fold}: expected a finite KL, received {kl} in epoch {number + 1}; a lower learning rate "
+                "or float32 may help; --resume goes on from the epoch before"
+            )
+        rate = float(self._learning_rates(stage)((epoch + 1) * self._steps_per_epoch(stage)))
+        self.progress.history.append({"epoch": number, "stage": stage, "learning_rate": rate, "loss": loss, "kl": kl})
+        if kl < self.progress.best_kl:
+            self.progress.best_kl = kl
+            write_safetensors(self.files.checkpoint, _tensors_of(self.model), np.float16)
+            _save_array(self.files.predictions, predictions)
+        self.progress.epochs_done = number + 1
+        for variable, value in zip(self.model.weights, raw):
+            variable.assign(value)
+        self._save_state()
+        return f"epoch {number + 1} of {self.total}, stage {stage + 1}: loss {loss:.4f}, KL {kl:.4f}"
+
+    def _fit(self, stage: int, rng: np.random.Generator) -> tuple[float, list[np.ndarray[Any, Any]]]:
+        """One pass over the rows of a stage; its loss, and the weights before they were averaged."""
         for layer in self.model.layers:
             if hasattr(layer, "seed_generator"):  # dropout
                 layer.seed_generator.state.assign(rng.integers(2**31, size=2))
@@ -155,102 +182,65 @@ class _Fold:
             self.settings.stages[stage].row_step,
             rng,
         )
-        raw: list[np.ndarray] = []
+        raw: list[np.ndarray[Any, Any]] = []
         keep_raw = _callback(lambda: raw.extend(v.numpy() for v in self.model.weights))
-        history = self.model.fit(batches, callbacks=[keep_raw], verbose=0, shuffle=False)  # ends with averaged weights
-        answers = self._validate(rng)
-        votes = self.data.votes[self.valid]
-        weights = self.data.eeg_weights(self.valid[self.judged])
-        kl = float(np.average(kl_divergence(votes, answers)[self.judged], weights=weights))
-        if not np.isfinite(kl):
-            raise HbacError(
-                f"fold {self.fold}: expected a finite KL, received {kl} in epoch {number + 1}; a lower learning rate "
-                "or float32 may help; --resume goes on from the epoch before"
-            )
-        rate = self._learning_rate(stage, (epoch + 1) * len(batches))
-        loss = float(history.history["loss"][-1])
-        self.progress.history.append({"epoch": number, "stage": stage, "learning_rate": rate, "loss": loss, "kl": kl})
-        if kl < self.progress.best_kl:
-            self.progress.best_kl = kl
-            write_safetensors(self.files.checkpoint, {v.path: v.numpy() for v in self.model.weights}, np.float16)
-            _save_array(self.files.answers, answers)
-        self.progress.epochs_done = number + 1
-        for variable, value in zip(self.model.weights, raw):
-            variable.assign(value)
-        self._save_state()
-        return f"epoch {number + 1} of {self.total}, stage {stage + 1}: loss {loss:.4f}, KL {kl:.4f}"
+        history = self.model.fit(batches, callbacks=[keep_raw], verbose=0, shuffle=False)
+        return float(history.history["loss"][-1]), raw
+
+    def _steps_per_epoch(self, stage: int) -> int:
+        return -(-len(self.stage_rows[stage]) // self.settings.batch_size)
+
+    def _learning_rates(self, stage: int) -> Any:
+        steps = self.settings.stages[stage].epochs * self._steps_per_epoch(stage)
+        return learning_rates(self.settings.stages[stage], steps, self.settings.warm_up_share)
 
     def _compile(self, stage: int) -> None:
-        import keras
-
-        steps = self._steps(stage)
-        momentum = 1 - 1 / max(2.0, steps / self.settings.stages[stage].epochs * AVERAGED_SHARE)
-        optimizer = keras.optimizers.Adam(self._schedule(stage), use_ema=True, ema_momentum=momentum)
-        self.model.compile(optimizer, keras.losses.KLDivergence())
-        optimizer = self.model.optimizer  # with a scaled loss in mixed precision
-        optimizer.build(self.model.trainable_variables)
-        inner = getattr(optimizer, "inner_optimizer", optimizer)
-        for average, variable in zip(inner._model_variables_moving_average, self.model.trainable_variables):
-            average.assign(variable)  # Keras starts at 0, which a first step that is skipped would leave as it is
-        if self._optimizer_state:
-            if len(self._optimizer_state) != len(optimizer.variables):
-                raise InputError(f"{self.files.state}: expected a state of this precision, received one of another")
-            for variable, value in zip(optimizer.variables, self._optimizer_state):
-                variable.assign(value)
+        try:
+            compile_model(self.model, self._learning_rates(stage), self._steps_per_epoch(stage), self._optimizer_state)
+        except InputError as error:
+            raise InputError(f"{self.files.state}: {error}") from error
         self._optimizer_state = []
 
-    def answer_partial(self) -> None:
-        """What the best epoch says of the validation rows when a file is missing, as inference will see them."""
+    def _mean_kl(self, predictions: npt.NDArray[np.float32]) -> float:
+        """Over the scored validation rows, each EEG weighted equally."""
+        kl = kl_divergence(self.data.votes[self.valid], predictions)[self.scored]
+        return float(np.average(kl, weights=self.data.eeg_weights(self.valid[self.scored])))
+
+    def predict_from_one_file(self) -> None:
+        """The best epoch's predictions for the validation rows without one of their files, as inference sees them."""
         model = build(self.settings.network)
         set_weights(model, read_safetensors(self.files.checkpoint, shapes(self.settings.network)))
-        views = (augment.drop_spectrogram, augment.drop_eeg)
-        answers = [self._answers(model, lambda x, v=view: v(x, self.data.preprocessing)) for view in views]  # type: ignore[misc]
-        _save_array(self.files.partial, np.stack(answers))
+        settings = self.data.preprocessing
+        without = [partial(drop, settings=settings) for drop in (drop_spectrogram, drop_eeg)]
+        _save_array(self.files.partial, np.stack([self._predict(model, view) for view in without]))
 
-    def _answers(
-        self, model: "keras.Model", view: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]] = np.asarray
-    ) -> npt.NDArray[np.float32]:
-        """(validation rows, 6) for their images, changed by `view`."""
+    def _predict(self, model: "keras.Model", view: View = np.asarray) -> npt.NDArray[np.float32]:
+        """(validation rows, 6) probabilities for their images, changed by `view`."""
         size = self.settings.batch_size
         parts = [self.valid[i : i + size] for i in range(0, len(self.valid), size)]
         return np.concatenate([np.asarray(model.predict_on_batch(view(self.data.load(rows)))) for rows in parts])
 
-    def _steps(self, stage: int) -> int:
-        return self.settings.stages[stage].epochs * -(-len(self.stage_rows[stage]) // self.settings.batch_size)
-
-    def _schedule(self, stage: int) -> Any:
-        import keras
-
-        steps = self._steps(stage)
-        warm_up = int(self.settings.warm_up_share * steps)
-        return keras.optimizers.schedules.CosineDecay(
-            0.0, max(steps - warm_up, 1), warmup_target=self.settings.stages[stage].learning_rate, warmup_steps=warm_up
-        )
-
-    def _learning_rate(self, stage: int, step: int) -> float:
-        return float(self._schedule(stage)(step))
-
     def _validate(self, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """(validation rows, 6) answers of the averaged weights, their statistics estimated anew unless they are frozen."""
+        """(validation rows, 6) by the averaged weights, their statistics estimated anew unless they are frozen."""
         if not self.settings.freeze_normalisation:
             estimate_statistics(self.model, self._forward, self._views(np.concatenate(self.stage_rows), rng))
-        return self._answers(self.model)
+        return self._predict(self.model)
 
-    def _views(self, rows: npt.NDArray[np.int64], rng: np.random.Generator) -> Iterator[npt.NDArray[np.float32]]:
+    def _views(self, rows: RowNumbers, rng: np.random.Generator) -> Iterator[npt.NDArray[np.float32]]:
         """Large batches of training images, changed as in training.
 
-        With dropped files among them: of whole images alone, answers from one file suffer.
+        With dropped files among them: of whole images alone, predictions from one file suffer.
         """
         size = min(STATISTICS_BATCH_SIZE, len(rows))
         for _ in range(min(STATISTICS_BATCHES, max(1, len(rows) // size))):
             images = self.data.load(np.sort(rng.choice(rows, size, replace=False)))
-            yield augment.random_views(images, self.data.preprocessing, self.settings.views, rng)
+            yield random_views(images, self.data.preprocessing, self.settings.views, rng)
 
     def _save_state(self) -> None:
         """Tensors only while there are epochs to come: with them a full-width state has 377 MB."""
         tensors: Tensors = {}
         if self.progress.epochs_done < self.total:
-            tensors = {f"model/{v.path}": v.numpy() for v in self.model.weights}
+            tensors = {f"model/{name}": value for name, value in _tensors_of(self.model).items()}
             optimizer = self.model.optimizer.variables
             tensors |= {f"optimizer/{i:04d}": v.numpy() for i, v in enumerate(optimizer)}
         write_state(self.files.state, self.progress, tensors)
@@ -259,6 +249,10 @@ class _Fold:
         set_weights(self.model, {name[6:]: value for name, value in tensors.items() if name.startswith("model/")})
         names = sorted(name for name in tensors if name.startswith("optimizer/"))
         self._optimizer_state = [tensors[name] for name in names]
+
+
+def _tensors_of(model: "keras.Model") -> Tensors:
+    return {variable.path: variable.numpy() for variable in model.weights}
 
 
 def _callback(at_epoch_end: Callable[[], None]) -> "keras.callbacks.Callback":

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 CLIP = 1e-15  # Kaggle's, of predictions
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 def kl_divergence(votes: Floats, predictions: Floats) -> npt.NDArray[np.float64]:
@@ -25,11 +25,12 @@ def kl_divergence(votes: Floats, predictions: Floats) -> npt.NDArray[np.float64]
     p = np.asarray(votes, np.float64)
     q = np.clip(np.asarray(predictions, np.float64), CLIP, 1 - CLIP)
     ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
-    return (p * np.log(ratio)).sum(axis=1)
+    divergence: npt.NDArray[np.float64] = (p * np.log(ratio)).sum(axis=1)
+    return divergence
 
 
-def figures(votes: Floats, predictions: Floats, weights: Floats | None = None) -> dict[str, Any]:
-    """Figures of predictions against votes: Kaggle's KL, and scikit-learn's against the class with most votes.
+def classification_metrics(votes: Floats, predictions: Floats, weights: Floats | None = None) -> dict[str, Any]:
+    """Metrics of predictions against votes: Kaggle's KL, and scikit-learn's against the class with most votes.
 
     Args:
         votes: (rows, classes), rows summing to 1.

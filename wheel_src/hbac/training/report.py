@@ -14,7 +14,7 @@ import numpy.typing as npt
 from hbac.files import write_atomically
 from hbac.hms import CLASSES
 
-Floats = npt.NDArray[np.floating]
+Floats = npt.NDArray[np.floating[Any]]
 CHANNEL_TITLES = ("10 min, the chain", "50 s, the pair", "10 s, the wave")
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
@@ -26,12 +26,22 @@ STYLE = (
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Answers for rows that no fold's training saw."""
+    """Predictions for rows that no fold's training saw."""
 
     votes: Floats  # (rows, 6), rows summing to 1
-    answers: Floats  # (rows, 6), calibrated
+    predictions: Floats  # (rows, 6), calibrated
     weights: Floats  # (rows,)
-    judged: npt.NDArray[np.bool_]  # (rows,) those with many votes: the headline
+    scored: npt.NDArray[np.bool_]  # (rows,) those with many votes: the headline
+
+
+@dataclass(frozen=True)
+class Example:
+    """A record as the report shows it."""
+
+    title: str
+    image: npt.NDArray[np.float32]  # (400, 300, 3)
+    votes: Floats  # (6,) fractions
+    prediction: Floats | None  # (6,) probabilities
 
 
 def write_report(
@@ -40,7 +50,7 @@ def write_report(
     result: OutOfFold,
     figures: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, Sequence[Mapping[str, float]]],
-    examples: Mapping[str, Sequence[tuple[str, npt.NDArray[np.float32]]]],
+    examples: Mapping[str, Sequence[Example]],
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
 
@@ -113,15 +123,15 @@ def _picture(draw: Any) -> str:
     return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
 
 
-def _examples(name: str, examples: Sequence[tuple[str, npt.NDArray[np.float32]]]) -> str:
-    pictures = [_picture(lambda plt, e=example: _example(plt, *e)) for example in examples]  # type: ignore[misc]
+def _examples(name: str, examples: Sequence[Example]) -> str:
+    pictures = [_picture(lambda plt, e=example: _example(plt, e.title, e.image)) for example in examples]  # type: ignore[misc]
     return f'<h3>{html.escape(name)}</h3><div class="side">{"".join(pictures)}</div>'
 
 
 def _confusion(plt: Any, result: OutOfFold) -> Any:
     matrix = np.zeros((len(CLASSES), len(CLASSES)))
-    rows = result.judged
-    np.add.at(matrix, (result.votes[rows].argmax(1), result.answers[rows].argmax(1)), result.weights[rows])
+    rows = result.scored
+    np.add.at(matrix, (result.votes[rows].argmax(1), result.predictions[rows].argmax(1)), result.weights[rows])
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
     figure, axes = plt.subplots(figsize=(6, 5))
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -135,8 +145,8 @@ def _confusion(plt: Any, result: OutOfFold) -> Any:
 
 def _reliability(plt: Any, result: OutOfFold, bins: int = 10) -> Any:
     figure, axes = plt.subplots(figsize=(6, 5))
-    rows = result.judged
-    for name, votes, answers in zip(CLASSES, result.votes[rows].T, result.answers[rows].T):
+    rows = result.scored
+    for name, votes, answers in zip(CLASSES, result.votes[rows].T, result.predictions[rows].T):
         bin_of = np.minimum((answers * bins).astype(int), bins - 1)
         filled = [b for b in range(bins) if (bin_of == b).any()]
         said = [np.average(answers[bin_of == b], weights=result.weights[rows][bin_of == b]) for b in filled]

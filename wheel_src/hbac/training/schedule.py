@@ -4,7 +4,23 @@ import time
 from dataclasses import dataclass
 
 from hbac.network.resnet import NetworkSettings
-from hbac.training.views import ViewSettings
+
+WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
+SCORED_VOTES = 10  # rows with so many make up stage 2, choose the epoch and the temperature, and are the headline
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """How `random_views` changes images: how often, and how much at the most. A chance of 0 switches one off."""
+
+    flip: float = 0.5  # chances
+    mask_frequencies: float = 0.5
+    mask_times: float = 0.5
+    shift_time: float = 0.5
+    drop_file: float = 0.4  # half of them the EEG, half the spectrogram
+    widest_band_hz: float = 3.0
+    longest_stretch: int = 30  # columns
+    longest_shift_s: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,17 @@ import numpy.typing as npt
 
 from hbac.errors import InputError
 from hbac.files import write_atomically
+from hbac.kaggle import RUN_NAME
+from hbac.version import __version__
 
-RUN_NAME = "run.json"
+RUN_FORMAT = 2  # of run.json; 1, of hbac 0.1, had no number
 
 
 @dataclass
 class Progress:
     """How far a fold is: what its state file says beside the tensors."""
 
-    rows: str = ""  # digest of the rows it learns from and of those it is judged by
+    rows: str = ""  # digest of the rows it learns from and of those it validates on
     epochs_done: int = 0
     best_kl: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
@@ -29,10 +31,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class FoldFiles:
-    """Where a fold lies: its checkpoint, its answers for the validation rows, and the state to resume from."""
+    """Where a fold lies: its checkpoint, its predictions for the validation rows, and the state to resume from."""
 
     checkpoint: Path
-    answers: Path  # (validation rows, 6) of the best epoch
+    predictions: Path  # (validation rows, 6) of the best epoch
     partial: Path  # (2, validation rows, 6) with the EEG alone and with the spectrogram alone, of a finished fold
     state: Path
 
@@ -40,7 +42,7 @@ class FoldFiles:
     def named(cls, folder: Path, stem: str) -> "FoldFiles":
         """The files of the fold called `stem` in a folder."""
         return cls(
-            *(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".answers.npy", ".partial.npy", ".state"))
+            *(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".predictions.npy", ".partial.npy", ".state"))
         )
 
 
@@ -60,7 +62,8 @@ def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
         if not resume:
             raise InputError(f"{folder}: expected an empty folder, received a run; go on with it by --resume")
         _compare(folder, run)
-    write_atomically(path, json.dumps(_digests(run)).encode())
+    document = {"format": RUN_FORMAT, "hbac": __version__, "digests": _digests(run)}
+    write_atomically(path, json.dumps(document).encode())
 
 
 def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems: Iterable[str]) -> list[str]:
@@ -90,7 +93,12 @@ def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems
     copied = [stem for stem in found if not FoldFiles.named(folder, stem).state.exists()]
     for stem in copied:
         there, here = (FoldFiles.named(place, stem) for place in (found[stem], folder))
-        for part in ("checkpoint", "answers", "partial", "state"):  # the state last: it says that the others are there
+        for part in (
+            "checkpoint",
+            "predictions",
+            "partial",
+            "state",
+        ):  # the state last: it says that the others are there
             if getattr(there, part).exists():
                 write_atomically(getattr(here, part), getattr(there, part).read_bytes())
     return copied
@@ -104,10 +112,22 @@ def _compare(folder: Path, run: dict[str, Any]) -> None:
     try:
         earlier = json.loads((folder / RUN_NAME).read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: expected a run of train.py, received no readable {RUN_NAME}") from error
-    differing = [name for name, digest in _digests(run).items() if earlier.get(name) != digest]
+        raise InputError(f"{folder}: expected a run of hbac train, received no readable {RUN_NAME}") from error
+    if not isinstance(earlier, dict) or earlier.get("format") != RUN_FORMAT:
+        raise InputError(
+            f"{folder}: expected a run of format {RUN_FORMAT}, received one of {_maker(earlier)}: end it with that "
+            "version, or train anew in another folder"
+        )
+    stated = earlier.get("digests", {})
+    differing = [name for name, digest in _digests(run).items() if stated.get(name) != digest]
     if differing:
         raise InputError(f"{folder}: expected this very run, received one with another {', '.join(differing)}")
+
+
+def _maker(earlier: Any) -> str:
+    """Which hbac wrote a run.json, as far as it says."""
+    known = earlier if isinstance(earlier, dict) else {}
+    return f"hbac {known['hbac']}" if isinstance(known.get("hbac"), str) else "hbac 0.1"
 
 
 def digest_of_rows(*parts: npt.NDArray[np.int64]) -> str:
@@ -116,7 +136,7 @@ def digest_of_rows(*parts: npt.NDArray[np.int64]) -> str:
 
 
 def check_rows(files: FoldFiles, *parts: npt.NDArray[np.int64]) -> None:
-    """Make sure that a fold learnt from and was judged by these very rows.
+    """Make sure that a fold learnt from and validates on these very rows.
 
     Raises:
         InputError: it was trained on another split, or its state cannot be read.
@@ -137,7 +157,7 @@ def read_progress(state: Path) -> Progress:
     return _read(state)[0]
 
 
-def read_state(state: Path) -> tuple[Progress, dict[str, np.ndarray]]:
+def read_state(state: Path) -> tuple[Progress, dict[str, np.ndarray[Any, Any]]]:
     """How far a fold is, and its tensors.
 
     Raises:
@@ -146,11 +166,11 @@ def read_state(state: Path) -> tuple[Progress, dict[str, np.ndarray]]:
     return _read(state, tensors=True)
 
 
-def _read(state: Path, tensors: bool = False) -> tuple[Progress, dict[str, np.ndarray]]:
+def _read(state: Path, tensors: bool = False) -> tuple[Progress, dict[str, np.ndarray[Any, Any]]]:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(os.fspath(state), framework="numpy") as file:
+        with safe_open(os.fspath(state), framework="numpy") as file:  # type: ignore[no-untyped-call]
             stated = json.loads((file.metadata() or {})["progress"])
             names = file.keys() if tensors else ()
             read = {name: file.get_tensor(name) for name in names}
@@ -159,7 +179,7 @@ def _read(state: Path, tensors: bool = False) -> tuple[Progress, dict[str, np.nd
         raise InputError(f"{state}: expected the state of a fold: {error}") from error
 
 
-def write_state(state: Path, progress: Progress, tensors: dict[str, np.ndarray]) -> None:
+def write_state(state: Path, progress: Progress, tensors: dict[str, np.ndarray[Any, Any]]) -> None:
     """Write a state file, whole or not at all.
 
     Raises:

@@ -5,7 +5,6 @@ ones draw from the generator they are given. Only `mixup` needs float32; the oth
 the time on uint8 (`make bench`).
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from hbac.preprocessing.three_zooms import (
     floor,
     pair_frequencies_hz,
 )
+from hbac.training.schedule import ViewSettings
 
 COLUMNS_PER_S = (0.5, WIDTH / hms.EEG_WINDOW_S, 30.0)  # of the three channels
 COVERED_BY_EEG = slice(138, 162)  # columns of channel 0 that 50 s of EEG can rebuild
@@ -100,20 +100,6 @@ def shift_time(images: Array, seconds: float, settings: ImageSettings) -> Array:
             came_in = slice(columns) if columns > 0 else slice(WIDTH + columns, None)
             out[:, :, came_in, channel] = _missing(images, settings)[channel // 2]
     return out
-
-
-@dataclass(frozen=True)
-class ViewSettings:
-    """How `random_views` changes images: how often, and how much at the most. A chance of 0 switches one off."""
-
-    flip: float = 0.5  # chances
-    mask_frequencies: float = 0.5
-    mask_times: float = 0.5
-    shift_time: float = 0.5
-    drop_file: float = 0.4  # half of them the EEG, half the spectrogram
-    widest_band_hz: float = 3.0
-    longest_stretch: int = 30  # columns
-    longest_shift_s: float = 1.0
 
 
 def random_views(images: Array, settings: ImageSettings, views: ViewSettings, rng: np.random.Generator) -> Array:

@@ -1,4 +1,4 @@
-"""A manifest's folds as tensors: file, size and digest are checked, then names, shapes, dtypes and values."""
+"""Checkpoints: a manifest's folds as tensors, weights to start from, and a new manifest of checked files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,8 @@ from hbac.preprocessing.preset import Preset
 from hbac.weights.keras_files import import_weights
 from hbac.weights.manifest import Fold, Manifest
 from hbac.weights.tensors import read_safetensors
+
+IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
 
 
 def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
@@ -49,6 +51,28 @@ def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
     else:
         tensors = import_weights(path, settings)
     return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
+
+
+def mean_of_folds(files: Sequence[Path], settings: NetworkSettings) -> Tensors:
+    """The mean of earlier folds, which have to come from one start themselves (Wortsman et al. 2022, arXiv:2203.05482).
+
+    Raises:
+        WeightsError: a file is not a whole network of these settings.
+    """
+    expected = shapes(settings)
+    folds = [read_safetensors(file, expected) for file in files]
+    return {name: np.mean([fold[name] for fold in folds], axis=0, dtype=np.float32) for name in expected}
+
+
+def imagenet_backbone(file: Path, settings: NetworkSettings) -> Tensors:
+    """ImageNet's "notop" weights, the first convolution scaled from inputs that spread by 60 to ours, about 1.
+
+    Raises:
+        WeightsError: not that file.
+    """
+    tensors = import_weights(file, settings, head=False)
+    tensors["conv1_conv/kernel"] = tensors["conv1_conv/kernel"] * np.float32(IMAGENET_SPREAD)
+    return tensors
 
 
 @dataclass(frozen=True)

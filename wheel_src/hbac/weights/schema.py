@@ -175,7 +175,8 @@ def _plain(value: Any, where: str) -> dict[str, Any]:
         for number in _floats(item):
             if not math.isfinite(number):
                 raise WeightsError(f"{where}.{brief(key, quote=False)}: expected finite numbers, received {number}")
-    return value
+    items: dict[str, Any] = value
+    return items
 
 
 def _floats(item: Any) -> Iterator[float]:
@@ -204,7 +205,8 @@ def _whole(low: int, high: int) -> Check:
     def check(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise WeightsError(f"{where}: expected a whole number from {low} to {high}, received {brief(value)}")
-        return value
+        whole: int = value
+        return whole
 
     return check
 

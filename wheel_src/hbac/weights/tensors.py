@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Ten
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
+        with safe_open(os.fspath(path), framework="numpy") as file:  # type: ignore[no-untyped-call]
             tensors = {name: file.get_tensor(name) for name in expected}
     except SafetensorError as error:
         raise WeightsError(f"{path}: expected a safetensors file: {error}") from error
@@ -47,7 +47,7 @@ def read_safetensors(path: Path, expected: Mapping[str, tuple[int, ...]]) -> Ten
     return tensors
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: type = np.float32) -> None:
+def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray[Any, Any]], dtype: type = np.float32) -> None:
     """Write tensors as one safetensors file, float32 or float16, names in sorted order.
 
     A tensor that leaves float16's range is written as float32.
@@ -67,7 +67,7 @@ def write_safetensors(path: Path, tensors: Mapping[str, np.ndarray], dtype: type
     write_atomically(path, save(stored))
 
 
-def set_weights(model: "keras.Model", tensors: Mapping[str, np.ndarray]) -> None:
+def set_weights(model: "keras.Model", tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Give a Keras model its weights by name.
 
     Raises:
@@ -103,7 +103,7 @@ def compare_shapes(
         )
 
 
-def check_finite(where: object, tensors: Mapping[str, np.ndarray]) -> None:
+def check_finite(where: object, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
     """Raise WeightsError if a tensor holds NaN or infinity, or a variance is negative."""
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
@@ -112,7 +112,7 @@ def check_finite(where: object, tensors: Mapping[str, np.ndarray]) -> None:
             raise WeightsError(f"{where}: expected a variance of 0 or more, received {tensor.min()} in {name}")
 
 
-def _header(path: Path) -> dict[str, dict]:
+def _header(path: Path) -> dict[str, dict[str, Any]]:
     """The table of a safetensors file, after checking that it and the file have a size that makes sense."""
     try:
         with open(path, "rb") as file:
