@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,3 +79,13 @@ def hbac() -> Callable[..., subprocess.CompletedProcess[str]]:
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def eagerly() -> Iterator[None]:
+    """TensorFlow without graphs: to trace and compile one training step takes the time of twenty steps without."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

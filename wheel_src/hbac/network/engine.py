@@ -7,7 +7,7 @@ batch it wants.
 import importlib.util
 import shutil
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -58,11 +58,12 @@ def make_engine(name: str, settings: NetworkSettings, batch_size: int | None = N
     return BY_NAME[name](settings, batch_size)
 
 
-def softmax(logits: npt.NDArray[np.floating], temperature: float = 1.0) -> Probabilities:
+def softmax(logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> Probabilities:
     """(..., classes) logits to probabilities, float64, rows summing to 1."""
     scaled = np.asarray(logits, np.float64) / temperature
     exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    result: Probabilities = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return result
 
 
 def finite_logits(engine: Engine, fold: int, images: npt.NDArray[np.float32], where: object) -> npt.NDArray[np.float32]:

@@ -65,7 +65,8 @@ class OpenVinoEngine:
 
     def _one(self, request: Any, image: Array) -> Array:
         request.infer([self._openvino.Tensor(np.ascontiguousarray(image[None], np.float32))])
-        return request.get_output_tensor().data.copy()  # (1, 6)
+        result: Array = request.get_output_tensor().data.copy()  # (1, 6)
+        return result
 
     def close(self) -> None:
         """See `Engine.close`."""

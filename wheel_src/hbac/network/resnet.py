@@ -18,7 +18,7 @@ BN_EPSILON = 1.001e-5
 BN_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 HEAD = "predictions"  # the layer of logits
 
-Tensors = dict[str, np.ndarray]
+Tensors = dict[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True)

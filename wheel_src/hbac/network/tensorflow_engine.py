@@ -93,7 +93,8 @@ class TensorFlowEngine:
             logits = self._network(network, tensors, images)
         config = tf.ConfigProto(inter_op_parallelism_threads=-1)  # in the thread that calls
         config.graph_options.rewrite_options.disable_meta_optimizer = True
-        return tf.Session(graph=graph, config=config).make_callable(logits, [images])
+        result: Callable[[Array], Array] = tf.Session(graph=graph, config=config).make_callable(logits, [images])
+        return result
 
     def _function(self, network: Any, tensors: Tensors) -> Callable[[Array], Array]:
         """A function for batches of any size, on a GPU that is free."""
@@ -111,7 +112,8 @@ class TensorFlowEngine:
         gpu = self._free.get()
         try:
             with self._tf.device(gpu):
-                return function(self._tf.constant(images)).numpy()
+                result: Array = function(self._tf.constant(images)).numpy()
+                return result
         finally:
             self._free.put(gpu)
 

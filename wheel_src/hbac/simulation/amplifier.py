@@ -54,7 +54,10 @@ def _add_common(eeg: Array, rng: np.random.Generator) -> None:
 def _mains(samples: int, rng: np.random.Generator) -> Array:
     """(samples,) hum of amplitude 1: 60 Hz, seldom 50 Hz, swelling a little."""
     hz = 50 if rng.random() < 0.03 else 60
-    return (np.sin(2 * np.pi * hz * seconds(samples)) * (1 + 0.1 * wander(samples, 20, rng))).astype(np.float32)
+    result: Array = (np.sin(2 * np.pi * hz * seconds(samples)) * (1 + 0.1 * wander(samples, 20, rng))).astype(
+        np.float32
+    )
+    return result
 
 
 def _add_contacts(eeg: Array, rng: np.random.Generator) -> None:

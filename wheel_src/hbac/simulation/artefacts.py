@@ -1,7 +1,7 @@
 """What the electrodes pick up of the body beside the brain: eyes, muscle, movement, heart."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -90,7 +90,7 @@ def add_glances(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
 # Muscle and movement
 
 
-def _muscle_power(hz: npt.NDArray, corner_hz: float) -> npt.NDArray:
+def _muscle_power(hz: npt.NDArray[Any], corner_hz: float) -> npt.NDArray[Any]:
     """Flat from about 16 Hz up, as measured; nothing below a few Hz."""
     return 1 / (1 + (corner_hz / np.maximum(hz, 0.1)) ** 4) / (1 + (hz / 80) ** 4)
 
@@ -201,4 +201,5 @@ def ekg(samples: int, beats_s: Times, rng: np.random.Generator) -> Array:
     )
     loose = rng.random() < 0.1
     swing = (300 if loose else 8) * wander(samples, 10, rng)
-    return wave + noise + smooth(swing, 1.0) + np.float32(rng.normal(0, 15))
+    result: Array = wave + noise + smooth(swing, 1.0) + np.float32(rng.normal(0, 15))
+    return result

@@ -5,7 +5,7 @@ Amplitudes follow the patient's own level, so that what is large on a quiet back
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -109,10 +109,11 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
     """
     level = 2 * np.exp(patient.delta_log_power + MEAN_OVER_MEDIAN) * (patient.knee_hz**2 + 2**2) ** (patient.slope / 2)
 
-    def power(hz: npt.NDArray) -> npt.NDArray:
+    def power(hz: npt.NDArray[Any]) -> npt.NDArray[Any]:
         share = 1 / (1 + (hz / CROSSOVER_HZ) ** 6)
         whole = level / (patient.knee_hz**2 + hz**2) ** (patient.slope / 2)
-        return whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.1 / np.maximum(hz, 0.1))
+        result: npt.NDArray[Any] = whole * (share if slow else 1 - share) * (hz > 0.1) * (1 + 0.1 / np.maximum(hz, 0.1))
+        return result
 
     local = [Source(p, float(rng.uniform(*((0.25, 0.4) if slow else (0.18, 0.32))))) for p in PLACES]
     gain = rng.uniform(1.8, 5.0) if slow else rng.uniform(0.3, 1.8)
@@ -137,7 +138,8 @@ def _regions(patient: Patient | None, rng: np.random.Generator) -> Array:
 
 def _unit_in_pairs(fields: Array) -> Array:
     """Fields (19, sources) scaled so that unit noise in every source has unit mean power in bipolar pairs."""
-    return fields / np.sqrt(((fields[FIRST] - fields[SECOND]) ** 2).sum(axis=1).mean())
+    result: Array = fields / np.sqrt(((fields[FIRST] - fields[SECOND]) ** 2).sum(axis=1).mean())
+    return result
 
 
 @dataclass(frozen=True)
@@ -175,8 +177,9 @@ def _rhythms(
     return total
 
 
-def _peak(hz: npt.NDArray, power: float, centre_hz: float, width_hz: float) -> npt.NDArray:
-    return power * np.exp(-0.5 * ((hz - centre_hz) / width_hz) ** 2)
+def _peak(hz: npt.NDArray[Any], power: float, centre_hz: float, width_hz: float) -> npt.NDArray[Any]:
+    result: npt.NDArray[Any] = power * np.exp(-0.5 * ((hz - centre_hz) / width_hz) ** 2)
+    return result
 
 
 def _focus(patient: Patient, spread_rad: float) -> Source:
@@ -191,7 +194,8 @@ def focal_slowing(samples: int, patient: Patient, rng: np.random.Generator) -> A
     )
     focus = _focus(patient, 0.6).place
     sources = [Source(focus, 0.6, 1.3), *(Source(near(focus, 0.5, rng), 0.5, 0.8) for _ in range(3))]
-    return coloured(power, 4, samples, rng, top + 4, mixing(sources)) * np.exp(0.4 * wander(samples, 6, rng))
+    result: Array = coloured(power, 4, samples, rng, top + 4, mixing(sources)) * np.exp(0.4 * wander(samples, 6, rng))
+    return result
 
 
 def _breach(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
@@ -206,7 +210,8 @@ def _breach(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
     focus = _focus(patient, 0.3).place
     sources = mixing([Source(near(focus, 0.2, rng), 0.3) for _ in range(3)])
     wave = coloured(lambda hz: power(hz) + fast(hz), 3, samples, rng, 45.0, sources)
-    return wave * np.exp(0.4 * wander(samples, 1.5, rng))
+    result: Array = wave * np.exp(0.4 * wander(samples, 1.5, rng))
+    return result
 
 
 def continuity(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -158,9 +158,9 @@ def _answers(ids: Sequence[int], fractions: npt.NDArray[np.float64]) -> pd.DataF
     return table[list(hms.SUBMISSION_COLUMNS)]
 
 
-def _label_rows(recording: Recording) -> list[tuple]:
+def _label_rows(recording: Recording) -> list[tuple[Any, ...]]:
     """The rows of train.csv for one recording, in the order of its windows."""
-    rows: list[tuple] = []
+    rows: list[tuple[Any, ...]] = []
     for eeg in recording.eegs:
         labels = zip(eeg.offsets_s, eeg.votes, eeg.label_ids, strict=True)
         for sub_id, (offset, votes, label_id) in enumerate(labels):

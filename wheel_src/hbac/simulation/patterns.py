@@ -7,7 +7,7 @@ recording share: where, which shape, how fast.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -105,7 +105,7 @@ def periodic_discharges(
 
 
 def _discharges(
-    samples: int, at_s: np.ndarray, events: Array, sources: list[Source], rng: np.random.Generator
+    samples: int, at_s: np.ndarray[Any, Any], events: Array, sources: list[Source], rng: np.random.Generator
 ) -> Array:
     """Each source shows each event a little larger or smaller than the others do."""
     waves = [
@@ -168,7 +168,8 @@ def wave_table(sharpness: float, rng: np.random.Generator) -> Array:
     width = rng.uniform(0.05, 0.1)
     sharp_one = cycle(((-1, 0.5, width), (0.5, 0.5 + 2.2 * width, 1.5 * width), (-0.4 * rng.random(), 0.9, 0.12)))
     table = (1 - sharpness) * smooth_one + sharpness * sharp_one
-    return (table / np.abs(table).max()).astype(np.float32)
+    result: Array = (table / np.abs(table).max()).astype(np.float32)
+    return result
 
 
 # Seizures
@@ -221,7 +222,7 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
     return over_head(np.stack(waves), sources) * envelope
 
 
-def _progress(samples: int, rng: np.random.Generator) -> np.ndarray:
+def _progress(samples: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """(samples,) how far a seizure has come, 0 to 1; one without an end swings to and fro in its later course."""
     straight = np.linspace(0, 1, samples)
     cycle_s = rng.uniform(30, 120)
@@ -229,11 +230,12 @@ def _progress(samples: int, rng: np.random.Generator) -> np.ndarray:
         return straight
     phase = 2 * np.pi * seconds(samples) / cycle_s + wander(samples, cycle_s / 2, rng)
     onset = np.minimum(1, seconds(samples) / cycle_s)
-    return onset * (0.6 - 0.35 * np.cos(phase))
+    result: np.ndarray[Any, Any] = onset * (0.6 - 0.35 * np.cos(phase))
+    return result
 
 
 def _ictal_sources(
-    progress: np.ndarray, event: Event, patient: Patient, rng: np.random.Generator
+    progress: np.ndarray[Any, Any], event: Event, patient: Patient, rng: np.random.Generator
 ) -> tuple[list[Source], list[Array]]:
     """The sources of a seizure, and how far it has reached each of them over its course."""
     if event.lateral < 0.5:
@@ -257,4 +259,5 @@ def presence(samples: int, event: Event, rng: np.random.Generator) -> Array:
     if event.kind == "seizure":
         return np.ones(samples, np.float32)
     gate = runs(samples, share, rng.lognormal(2.2, 0.5), event.clarity + 0.2, rng)
-    return gate * np.exp(0.2 * wander(samples, 8, rng) + 0.35 * smooth(wander(samples, 25, rng), 8))
+    result: Array = gate * np.exp(0.2 * wander(samples, 8, rng) + 0.35 * smooth(wander(samples, 25, rng), 8))
+    return result

@@ -1,6 +1,7 @@
 """What simulated signals are made of: coloured noise, slow wandering, trains of events, rhythms of any waveform."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ from hbac.hms import EEG_RATE_HZ
 
 Array = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]
-Shape = Callable[[npt.NDArray], npt.NDArray]
+Shape = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 TABLE = 256  # points of one cycle of a waveform
 
 
@@ -26,7 +27,7 @@ def coloured(
     rng: np.random.Generator,
     below_hz: float = EEG_RATE_HZ / 2,
     mixing: Array | None = None,
-    lags_s: npt.NDArray | None = None,
+    lags_s: npt.NDArray[Any] | None = None,
 ) -> Array:
     """Gaussian noise with the one-sided power density `power(hz)` in uV^2/Hz, made by one inverse FFT.
 
@@ -52,7 +53,8 @@ def coloured(
     parts *= scale
     if lags_s is not None:
         parts *= np.exp(-2j * np.pi * np.outer(lags_s, hz)).astype(np.complex64)
-    return fft.irfft(parts, length, axis=-1)[:, :samples]
+    result: Array = fft.irfft(parts, length, axis=-1)[:, :samples]
+    return result
 
 
 def wander(samples: int, every_s: float, rng: np.random.Generator) -> Array:
@@ -62,7 +64,7 @@ def wander(samples: int, every_s: float, rng: np.random.Generator) -> Array:
     return np.interp(at, np.arange(knots), rng.standard_normal(knots)).astype(np.float32)
 
 
-def course(progress: npt.NDArray, at: Sequence[float], values: Sequence[float]) -> Array:
+def course(progress: npt.NDArray[Any], at: Sequence[float], values: Sequence[float]) -> Array:
     """(samples,) straight lines between values at shares (0 to 1) of an event's `progress` (samples,)."""
     return np.interp(progress, at, values).astype(np.float32)
 
@@ -71,7 +73,8 @@ def edges(samples: int, rise_s: float, fall_s: float) -> Array:
     """(samples,) from 0 to 1 over `rise_s`, and back to 0 over the last `fall_s`, smoothly."""
     at = np.arange(samples, dtype=np.float32) / EEG_RATE_HZ
     ramp = np.minimum(at / max(rise_s, 0.01), at[::-1] / max(fall_s, 0.01))
-    return np.sin(np.pi / 2 * np.minimum(ramp, 1)) ** 2
+    result: Array = np.sin(np.pi / 2 * np.minimum(ramp, 1)) ** 2
+    return result
 
 
 def runs(samples: int, share: float, length_s: float, certain: float, rng: np.random.Generator) -> Array:
@@ -134,7 +137,8 @@ def bumps(
         w = width * np.exp(0.5 * vary * rng.standard_normal((count, 1), dtype=np.float32))
         events += h * np.exp(-0.5 * ((t - c) / w) ** 2)
         plain += np.float32(height) * np.exp(-0.5 * ((t - np.float32(centre)) / np.float32(width)) ** 2)
-    return events / np.abs(plain).max()
+    result: Array = events / np.abs(plain).max()
+    return result
 
 
 def train(samples: int, at_s: Times, events: Array, before_s: float = 0.5) -> Array:
@@ -155,14 +159,16 @@ def cycle(parts: Sequence[tuple[float, float, float]]) -> Array:
         distance = (phase - centre + 0.5) % 1 - 0.5
         wave += height * np.exp(-0.5 * (distance / width) ** 2)
     wave -= wave.mean()
-    return (wave / np.abs(wave).max()).astype(np.float32)
+    result: Array = (wave / np.abs(wave).max()).astype(np.float32)
+    return result
 
 
 def harmonics(amplitudes: Sequence[float], phases: Sequence[float]) -> Array:
     """(TABLE,) one cycle from the amplitudes and phases (in cycles) of its harmonics; peak 1."""
     phase = np.arange(TABLE) / TABLE
     wave = sum(a * np.sin(2 * np.pi * ((k + 1) * phase + p)) for k, (a, p) in enumerate(zip(amplitudes, phases)))
-    return (wave / np.abs(wave).max()).astype(np.float32)
+    result: Array = (wave / np.abs(wave).max()).astype(np.float32)
+    return result
 
 
 def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float | Array = 0.0) -> Array:
@@ -170,9 +176,11 @@ def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float | Ar
     cycles = (phase + np.cumsum(hz, dtype=np.float64) / EEG_RATE_HZ) % 1
     at = (cycles * TABLE).astype(np.int32) % TABLE
     if last is None:
-        return first[at]
+        result: Array = first[at]
+        return result
     share = np.linspace(0, 1, len(hz), dtype=np.float32)
-    return (1 - share) * first[at] + share * last[at]
+    result = (1 - share) * first[at] + share * last[at]
+    return result
 
 
 def one_of(shares: Mapping[str, float], rng: np.random.Generator) -> str:

@@ -71,7 +71,8 @@ def field(source: Source) -> Array:
     near = np.exp(-0.5 * (angle / source.spread_rad) ** 2)
     far = np.exp(-0.5 * (angle / FAR_RAD) ** 2)
     lean = 1 + (PLACES - source.place) @ np.asarray(source.tilt)
-    return (((1 - FAR_FIELD) * near + FAR_FIELD * far) * lean).astype(np.float32)
+    result: Array = (((1 - FAR_FIELD) * near + FAR_FIELD * far) * lean).astype(np.float32)
+    return result
 
 
 def mixing(sources: Sequence[Source]) -> Array:
@@ -98,7 +99,8 @@ def near(where: Place, angle_rad: float, rng: np.random.Generator) -> Place:
     """A place about `angle_rad` away from another, in any direction, on the upper part of the head."""
     moved = where + angle_rad * rng.normal(0, 1 / np.sqrt(3), 3)
     moved[2] = max(moved[2], -0.3)
-    return moved / np.linalg.norm(moved)
+    result: Place = moved / np.linalg.norm(moved)
+    return result
 
 
 def lateralised(focus: Place, extent_rad: float, other_side: float, lag_s: float) -> list[Source]:

@@ -31,7 +31,8 @@ def add_transients(eeg: Array, patient: Patient, course: Course, rng: np.random.
 
 def _during(at_s: Times, share: Array, rng: np.random.Generator) -> Times:
     """Those of the times at which `share` (samples,) of 0 to 1 lets an event happen."""
-    return at_s[rng.random(len(at_s)) < share[(at_s * EEG_RATE_HZ).astype(int)]]
+    result: Times = at_s[rng.random(len(at_s)) < share[(at_s * EEG_RATE_HZ).astype(int)]]
+    return result
 
 
 def _add_sleep(eeg: Array, course: Course, level: float, rng: np.random.Generator) -> None:

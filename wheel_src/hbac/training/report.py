@@ -1,4 +1,4 @@
-"""A training run as one self-contained HTML page: figures, confusion matrix, reliability, learning curves, inputs."""
+"""A training run as one self-contained HTML page: metrics, confusion matrix, reliability, learning curves, inputs."""
 
 import base64
 import html
@@ -20,8 +20,21 @@ STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
     "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
     "th:first-child,td:first-child{text-align:left}img{max-width:100%}"
-    ".side{display:flex;flex-wrap:wrap;gap:1%}.side img{width:49%}"
+    "figure{margin:1em 0}figcaption{font-weight:600}"
+    ".bars{display:grid;grid-template-columns:6em 1fr 1fr;gap:.1em 1em;max-width:40em;font-size:13px}"
+    ".bars i{display:inline-block;height:.7em;margin-right:.4em;background:#0072b2}.bars i.p{background:#d55e00}"
 )
+NAMES = {  # of measures, as a reader knows them
+    "rows": "Rows",
+    "kl": "KL divergence, nats",
+    "log_loss": "Log loss, nats",
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "F1, mean over classes",
+    "calibration_error": "Expected calibration error",
+    "kl_of_class_prior": "KL divergence of the class prior, nats",
+    "log_loss_of_class_prior": "Log loss of the class prior, nats",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ def write_report(
     path: Path,
     title: str,
     result: OutOfFold,
-    figures: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, Sequence[Mapping[str, float]]],
     examples: Mapping[str, Sequence[Example]],
 ) -> None:
@@ -58,9 +71,9 @@ def write_report(
         path: the .html file.
         title: what the folds are.
         result: out-of-fold answers.
-        figures: by set of rows, figures by name (`metrics.figures` and what is compared with them).
+        metrics: by set of rows, metrics by name (`metrics.figures` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
-        examples: by class, captions and images (400, 300, 3), two of which stand side by side.
+        examples: by class, records of different EEGs.
 
     Raises:
         OutputError: the file cannot be written.
@@ -68,12 +81,12 @@ def write_report(
     parts = [
         f"<h1>{html.escape(title)}</h1>",
         "<h2>Out of fold</h2>",
-        _table(figures),
+        _table(metrics),
         "<h2>By class</h2>",
-        _class_table(figures),
-        "<h2>Confusion: the class with most votes against the answer</h2>",
+        _class_table(metrics),
+        "<h2>Confusion: the class with most votes against the prediction</h2>",
         _picture(lambda plt: _confusion(plt, result)),
-        "<h2>Reliability: what is said against what is voted</h2>",
+        "<h2>Reliability: what is predicted against what is voted</h2>",
         _picture(lambda plt: _reliability(plt, result)),
         "<h2>Learning curves</h2>",
         _picture(lambda plt: _curves(plt, histories)),
@@ -84,19 +97,19 @@ def write_report(
     write_atomically(path, f"{page}<style>{STYLE}</style><body>{''.join(parts)}</body></html>".encode())
 
 
-def _table(figures: Mapping[str, Mapping[str, Any]]) -> str:
-    sets = list(figures)
-    names = [name for name, value in figures[sets[0]].items() if isinstance(value, int | float)]
+def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
+    sets = list(metrics)
+    names = [name for name, value in metrics[sets[0]].items() if isinstance(value, int | float)]
     rows = [
-        [name, *(str(figures[s][name]) if name == "rows" else f"{figures[s][name]:.4g}" for s in sets)]
+        [NAMES.get(name, name), *(str(metrics[s][name]) if name == "rows" else f"{metrics[s][name]:.4g}" for s in sets)]
         for name in names
     ]
     return _html_table(["", *sets], rows)
 
 
-def _class_table(figures: Mapping[str, Mapping[str, Any]]) -> str:
+def _class_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
-    for name, of_set in figures.items():
+    for name, of_set in metrics.items():
         for measure in ("precision", "recall", "f1"):
             rows.append([f"{measure}, {name}", *(f"{value:.3f}" for value in of_set[measure])])
     return _html_table(["", *CLASSES], rows)
@@ -124,8 +137,31 @@ def _picture(draw: Any) -> str:
 
 
 def _examples(name: str, examples: Sequence[Example]) -> str:
-    pictures = [_picture(lambda plt, e=example: _example(plt, e.title, e.image)) for example in examples]  # type: ignore[misc]
-    return f'<h3>{html.escape(name)}</h3><div class="side">{"".join(pictures)}</div>'
+    return f"<h3>{html.escape(name)}</h3>" + "".join(map(_figure, examples))
+
+
+def _figure(example: Example) -> str:
+    """A record's picture, with its votes and what was predicted as small bars."""
+    picture = _picture(lambda plt: _example(plt, example.image))
+    return f"<figure><figcaption>{html.escape(example.title)}</figcaption>{picture}{_bars(example)}</figure>"
+
+
+def _bars(example: Example) -> str:
+    cells = [
+        "<b>class</b><b>votes</b><b>predicted</b>"
+        if example.prediction is not None
+        else "<b>class</b><b>votes</b><b></b>"
+    ]
+    for number, name in enumerate(CLASSES):
+        predicted = "" if example.prediction is None else _bar(float(example.prediction[number]), "p")
+        cells.append(
+            f"<span>{name}</span><span>{_bar(float(example.votes[number]), 'v')}</span><span>{predicted}</span>"
+        )
+    return f'<div class="bars">{"".join(cells)}</div>'
+
+
+def _bar(share: float, kind: str) -> str:
+    return f'<i class="{kind}" style="width:{70 * share:.1f}%"></i>{share:.2f}'
 
 
 def _confusion(plt: Any, result: OutOfFold) -> Any:
@@ -139,7 +175,7 @@ def _confusion(plt: Any, result: OutOfFold) -> Any:
         axes.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
     axes.set_xticks(range(len(CLASSES)), CLASSES)
     axes.set_yticks(range(len(CLASSES)), CLASSES)
-    axes.set(xlabel="answer", ylabel="most votes")
+    axes.set(xlabel="predicted", ylabel="most votes")
     return figure
 
 
@@ -153,7 +189,7 @@ def _reliability(plt: Any, result: OutOfFold, bins: int = 10) -> Any:
         voted = [np.average(votes[bin_of == b], weights=result.weights[rows][bin_of == b]) for b in filled]
         axes.plot(said, voted, marker="o", markersize=4, label=name)
     axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--")
-    axes.set(xlabel="probability answered", ylabel="share of votes", xlim=(0, 1), ylim=(0, 1))
+    axes.set(xlabel="probability predicted", ylabel="share of votes", xlim=(0, 1), ylim=(0, 1))
     axes.legend()
     return figure
 
@@ -170,8 +206,8 @@ def _curves(plt: Any, histories: Mapping[int, Sequence[Mapping[str, float]]]) ->
     return figure
 
 
-def _example(plt: Any, caption: str, image: npt.NDArray[np.float32]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.5))
+def _example(plt: Any, image: npt.NDArray[np.float32]) -> Any:
+    figure, axes = plt.subplots(1, 3, figsize=(15, 6))
     for channel, (ax, title) in enumerate(zip(axes, CHANNEL_TITLES)):
         wave = channel == 2
         ax.imshow(
@@ -184,5 +220,4 @@ def _example(plt: Any, caption: str, image: npt.NDArray[np.float32]) -> Any:
         ax.set_title(title, fontsize=9)
         ax.set_yticks([50, 150, 250, 350], ["LL", "RL", "LP", "RP"])
         ax.set_xticks([])
-    figure.suptitle(caption, fontsize=10)
     return figure
