@@ -21,6 +21,8 @@ from hbac.training.state import FoldFiles, read_state
 from hbac.training.views import ViewSettings, drop_eeg, drop_spectrogram
 from hbac.weights.tensors import set_weights
 
+pytestmark = pytest.mark.usefixtures("eagerly")
+
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 SETTINGS = TrainSettings(
     network=NetworkSettings(width=8, dropout=0.2),
@@ -49,7 +51,7 @@ def files_in(folder: Path) -> FoldFiles:
 
 
 @pytest.fixture(scope="module")
-def whole(data: TrainData, tmp_path_factory: pytest.TempPathFactory):
+def whole(data: TrainData, tmp_path_factory: pytest.TempPathFactory, eagerly: None):
     """An uninterrupted run: its files and its progress."""
     files = files_in(tmp_path_factory.mktemp("whole"))
     return files, train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10)
@@ -71,10 +73,10 @@ def test_the_learning_rate_warms_up_and_falls_to_zero_in_each_stage(whole) -> No
 
 def test_the_checkpoint_and_its_answers_are_those_of_the_best_epoch(whole, data: TrainData) -> None:
     files, progress = whole
-    answers = np.load(files.answers)
-    judged = data.counts[VALID] >= 10
-    weights = data.eeg_weights(VALID[judged])
-    kl = np.average(kl_divergence(data.votes[VALID], answers)[judged], weights=weights)
+    answers = np.load(files.predictions)
+    scored = data.counts[VALID] >= 10
+    weights = data.eeg_weights(VALID[scored])
+    kl = np.average(kl_divergence(data.votes[VALID], answers)[scored], weights=weights)
     assert kl == pytest.approx(min(epoch["kl"] for epoch in progress.history), rel=1e-6)
     assert progress.best_kl == pytest.approx(kl, rel=1e-6)
     tensors = load_file(files.checkpoint)
@@ -98,7 +100,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(epochs: int, whole, dat
     assert len(went_on) == 4 - epochs  # what was done is not done again
     for received, expected in zip(resumed.history, whole[1].history, strict=True):
         assert received == pytest.approx(expected, rel=1e-3)
-    np.testing.assert_allclose(np.load(files.answers), np.load(whole[0].answers), atol=1e-3)
+    np.testing.assert_allclose(np.load(files.predictions), np.load(whole[0].predictions), atol=1e-3)
 
 
 def test_a_finished_run_is_left_as_it_is(whole, data: TrainData) -> None:
@@ -119,7 +121,7 @@ def test_without_time_no_epoch_is_begun(data: TrainData, tmp_path: Path) -> None
     assert lines == ["fold 0: no time for epoch 1 of 4"]
 
 
-def test_a_start_from_given_weights_changes_all_but_the_head(data: TrainData, tmp_path: Path, whole) -> None:
+def test_a_start_from_given_weights_keeps_a_head_of_its_own(data: TrainData, tmp_path: Path, whole) -> None:
     start = {
         name: value for name, value in load_file(whole[0].checkpoint).items() if not name.startswith("predictions")
     }
@@ -145,7 +147,7 @@ def test_frozen_normalisation_stays_as_the_start_has_it(frozen: bool, data: Trai
     model = build(settings.network)
     set_weights(model, {name: value.astype(np.float32) for name, value in ended.items()})
     answers = model.predict_on_batch(data.load(VALID))  # what chose the epoch is what inference will see
-    np.testing.assert_allclose(np.load(files.answers), answers, atol=1e-2)  # in float16
+    np.testing.assert_allclose(np.load(files.predictions), answers, atol=1e-2)  # in float16
 
 
 def test_each_eeg_weighs_one(data: TrainData) -> None:
@@ -155,7 +157,7 @@ def test_each_eeg_weighs_one(data: TrainData) -> None:
 
 
 def test_no_validation_row_is_seen_in_training(whole, data: TrainData, tmp_path: Path) -> None:
-    """With other images and votes at the validation rows the network learns the same, and is judged otherwise."""
+    """With other images and votes at the validation rows the network learns the same, and is scored otherwise."""
     images, votes = data.images.copy(), data.votes.copy()
     images[VALID] = np.random.default_rng(1).integers(0, 256, images[VALID].shape, np.uint8)
     votes[VALID] = np.eye(6, dtype=np.float32)[0]
@@ -166,7 +168,7 @@ def test_no_validation_row_is_seen_in_training(whole, data: TrainData, tmp_path:
         assert received["kl"] != pytest.approx(expected["kl"], rel=1e-2)
 
 
-def test_a_stage_on_every_second_row_is_judged_on_whole_images(data: TrainData, tmp_path: Path) -> None:
+def test_a_stage_on_every_second_row_is_scored_on_whole_images(data: TrainData, tmp_path: Path) -> None:
     seen: list[tuple[int, ...]] = []
 
     class Watched(TrainData):
@@ -192,7 +194,7 @@ def test_mixed_precision_keeps_its_weights_in_float32(data: TrainData, tmp_path:
     progress = train_fold(data, TRAIN, VALID, settings, files, 0, 10)
     assert np.isfinite(progress.history[0]["loss"])
     assert keras.config.dtype_policy().name == "float32"  # as it was before
-    np.testing.assert_allclose(np.load(files.answers).sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.load(files.predictions).sum(axis=1), 1, atol=1e-5)
 
 
 def test_answers_to_half_a_record_are_those_of_the_best_epoch(whole, data: TrainData) -> None:

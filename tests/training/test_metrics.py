@@ -12,7 +12,7 @@ from scipy.special import rel_entr, softmax
 from scipy.stats import entropy
 
 from hbac import hms
-from hbac.training.metrics import best_temperature, calibration_error, figures, kl_divergence
+from hbac.training.metrics import best_temperature, calibration_error, classification_metrics, kl_divergence
 
 
 def vote_counts(seed: int, rows: int = 50) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_figures_are_those_of_the_confusion_matrix(seed, weighted):
     votes, predictions = vote_counts(seed, 80), rng.dirichlet(np.full(6, 0.5), 80) * 0.999 + 0.001 / 6
     votes[votes.argmax(1) == 2] = np.eye(6)[3]  # a class that is not there
     weights = rng.uniform(0.1, 5, 80) if weighted else np.ones(80)
-    received = figures(votes, predictions, weights if weighted else None)
+    received = classification_metrics(votes, predictions, weights if weighted else None)
     for name, expected in by_hand(votes, predictions, weights).items():
         np.testing.assert_allclose(received[name], expected, atol=1e-12, rtol=1e-12, err_msg=name)
 

@@ -1,12 +1,17 @@
 """Folds by patient."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hbac.errors import InputError
-from hbac.training.rows import patient_folds
+from hbac.hms import VOTE_COLUMNS
+from hbac.records.tables import read_train_table
+from hbac.training.rows import choose_windows, patient_folds, read_rows
 
 
 def cohort(seed: int, patients: int = 60) -> tuple[list[int], list[int]]:
@@ -78,3 +83,37 @@ def test_a_class_of_fewer_rows_than_folds_is_allowed():
 def test_as_many_folds_as_patients_leave_one_patient_out_each_time():
     split = patient_folds([0, 0, 0, 1, 1, 1], [1, 1, 2, 2, 3, 3], 3, 0)
     assert sorted(sorted(validation) for _, validation in split) == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_at_most_two_windows_of_an_eeg_and_vote_are_kept(simulated: Path) -> None:
+    table = read_train_table(simulated)[1]
+    sizes = table.iloc[choose_windows(table)].groupby(["eeg_id", *VOTE_COLUMNS]).size()
+    assert sizes.max() == 2
+    assert len(sizes) == len(table.groupby(["eeg_id", *VOTE_COLUMNS]).size())
+    assert choose_windows(table, len(table)) == list(range(len(table)))
+
+
+def test_of_a_group_the_first_and_the_last_window_are_kept() -> None:
+    votes = {column: [1, 1, 1, 2, 1] for column in VOTE_COLUMNS}
+    table = pd.DataFrame({"eeg_id": [7, 7, 7, 7, 7], **votes})
+    assert choose_windows(table) == [0, 3, 4]
+    assert choose_windows(table, 1) == [0, 3]
+    assert choose_windows(table, 3) == [0, 1, 3, 4] or choose_windows(table, 3) == [0, 2, 3, 4]
+
+
+def test_the_genuine_table_is_grouped_too(sample: Path) -> None:
+    records, table = read_train_table(sample)
+    assert len(records) == 43
+    rows = read_rows(sample)
+    assert 2 <= len(rows.records) == len(rows.table) == len(rows.counts) < 43
+    assert rows.table["eeg_id"].nunique() == 2
+    assert [record.eeg_id for record in rows.records] == rows.table["eeg_id"].tolist()
+
+
+def test_a_row_without_a_patient_is_named(simulated: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(simulated / "train.csv")
+    table["patient_id"] = table["patient_id"].astype(float)
+    table.loc[0, "patient_id"] = np.nan
+    table.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(InputError, match=f"EEG {table['eeg_id'][0]} has none"):
+        read_rows(tmp_path)

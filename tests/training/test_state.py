@@ -28,7 +28,7 @@ def session(folder: Path, *stems: str, run: dict = RUN) -> Path:
     for stem in stems:
         files = FoldFiles.named(folder, stem)
         files.checkpoint.write_text(f"checkpoint {stem}")
-        files.answers.write_text(f"answers {stem}")
+        files.predictions.write_text(f"answers {stem}")
         write_state(files.state, Progress(epochs_done=3), {})
     return folder
 
@@ -74,7 +74,7 @@ def test_folds_of_several_sessions_come_together(tmp_path: Path) -> None:
     own = FoldFiles.named(here, "fold1").state.read_bytes()
     assert take_folds(sources, here, RUN, ["fold0", "fold1", "fold2", "fold3"]) == ["fold0", "fold2"]
     assert FoldFiles.named(here, "fold2").checkpoint.read_text() == "checkpoint fold2"
-    assert FoldFiles.named(here, "fold2").answers.read_text() == "answers fold2"
+    assert FoldFiles.named(here, "fold2").predictions.read_text() == "answers fold2"
     assert read_progress(FoldFiles.named(here, "fold0").state).epochs_done == 3
     assert FoldFiles.named(here, "fold1").state.read_bytes() == own
     assert not FoldFiles.named(here, "fold3").state.exists()

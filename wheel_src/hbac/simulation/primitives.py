@@ -175,12 +175,11 @@ def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float | Ar
     """(samples,) a rhythm of the frequencies `hz`, its waveform turning from one table into another; `phase` in cycles."""
     cycles = (phase + np.cumsum(hz, dtype=np.float64) / EEG_RATE_HZ) % 1
     at = (cycles * TABLE).astype(np.int32) % TABLE
-    if last is None:
-        result: Array = first[at]
-        return result
-    share = np.linspace(0, 1, len(hz), dtype=np.float32)
-    result = (1 - share) * first[at] + share * last[at]
-    return result
+    wave: Array = first[at]
+    if last is not None:
+        share = np.linspace(0, 1, len(hz), dtype=np.float32)
+        wave = (1 - share) * first[at] + share * last[at]
+    return wave
 
 
 def one_of(shares: Mapping[str, float], rng: np.random.Generator) -> str:

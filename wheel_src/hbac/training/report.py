@@ -71,7 +71,7 @@ def write_report(
         path: the .html file.
         title: what the folds are.
         result: out-of-fold answers.
-        metrics: by set of rows, metrics by name (`metrics.figures` and what is compared with them).
+        metrics: by set of rows, numbers by name (`metrics.classification_metrics` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
         examples: by class, records of different EEGs.
 
