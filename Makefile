@@ -1,6 +1,7 @@
 # make demo   the main job from nothing: environment, wheel, a small test folder, submission.csv
 # make test   the whole suite from nothing
-# make lint   ruff and mypy
+# make check  lint and all tests that are not slow
+# make lint   ruff and mypy, strict
 # make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
 # make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
 # make fuzz   damaged inputs, hostile checkpoints, kills, full disks, short budgets: an hour or two, prints tables
@@ -11,11 +12,11 @@ CONFIG := wheel_src/pyproject.toml
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help demo test lint wheel matrix kaggle fuzz bench clean
+.PHONY: help demo test check lint wheel matrix kaggle fuzz bench clean
 .DEFAULT_GOAL := help
 
 help:
-	@sed -n 's/^# //p' Makefile | head -7
+	@sed -n 's/^# //p' Makefile | head -8
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
@@ -35,12 +36,15 @@ demo: wheel
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
-	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . tests
+	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadfile tests
+
+check: lint
+	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadfile -m "not slow" tests
 
 lint: .venv/ready
 	$(BIN)/ruff check --config $(CONFIG) .
 	$(BIN)/ruff format --check --config $(CONFIG) .
-	$(BIN)/mypy --config-file $(CONFIG) wheel_src/hbac
+	$(BIN)/mypy --config-file $(CONFIG) wheel_src/hbac kernel
 
 matrix: wheel
 	$(BIN)/python tests/bench/matrix.py
