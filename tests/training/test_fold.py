@@ -9,7 +9,7 @@ from helpers_folds import golden_variants
 from safetensors.numpy import load_file
 
 from hbac.errors import HbacError, InputError
-from hbac.network.resnet import NetworkSettings, build, shapes
+from hbac.network.resnet import HEAD, NetworkSettings, build, shapes
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.training.batches import epoch_batches
@@ -21,8 +21,6 @@ from hbac.training.state import FoldFiles, read_state
 from hbac.training.views import ViewSettings, drop_eeg, drop_spectrogram
 from hbac.weights.tensors import set_weights
 
-pytestmark = pytest.mark.usefixtures("eagerly")
-
 PREPROCESSING = PRESETS[THREE_ZOOMS]
 SETTINGS = TrainSettings(
     network=NetworkSettings(width=8, dropout=0.2),
@@ -30,6 +28,7 @@ SETTINGS = TrainSettings(
     batch_size=4,
 )
 TRAIN, VALID = np.arange(8), np.arange(8, 12)
+pytestmark = [pytest.mark.usefixtures("shallow_network"), pytest.mark.slow]  # TensorFlow traces each run anew
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +50,7 @@ def files_in(folder: Path) -> FoldFiles:
 
 
 @pytest.fixture(scope="module")
-def whole(data: TrainData, tmp_path_factory: pytest.TempPathFactory, eagerly: None):
+def whole(data: TrainData, tmp_path_factory: pytest.TempPathFactory):
     """An uninterrupted run: its files and its progress."""
     files = files_in(tmp_path_factory.mktemp("whole"))
     return files, train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10)
@@ -95,12 +94,14 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(epochs: int, whole, dat
 
     with pytest.raises(Killed):
         train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=die)
+    assert {name.split("/")[0] for name in read_state(files.state)[1]} == {"model", "optimizer"}
     went_on: list[str] = []
     resumed = train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=went_on.append)
     assert len(went_on) == 4 - epochs  # what was done is not done again
     for received, expected in zip(resumed.history, whole[1].history, strict=True):
         assert received == pytest.approx(expected, rel=1e-3)
     np.testing.assert_allclose(np.load(files.predictions), np.load(whole[0].predictions), atol=1e-3)
+    assert not read_state(files.state)[1]  # a finished fold keeps no tensors in its state
 
 
 def test_a_finished_run_is_left_as_it_is(whole, data: TrainData) -> None:
@@ -119,18 +120,22 @@ def test_without_time_no_epoch_is_begun(data: TrainData, tmp_path: Path) -> None
     )
     assert progress.epochs_done == 0
     assert lines == ["fold 0: no time for epoch 1 of 4"]
+    assert not list((tmp_path / "late").iterdir())
 
 
-def test_a_start_from_given_weights_keeps_a_head_of_its_own(data: TrainData, tmp_path: Path, whole) -> None:
-    start = {
-        name: value for name, value in load_file(whole[0].checkpoint).items() if not name.startswith("predictions")
-    }
-    settings = replace(SETTINGS, stages=(Stage(1, 0.0, 1),), views=ViewSettings(0, 0, 0, 0, 0), mixup_alpha=0.0)
+def test_a_fold_starts_from_given_weights_and_with_a_head_of_its_own(data: TrainData, tmp_path: Path, whole) -> None:
+    """At a learning rate of 0 what the fold ends with is what it started from."""
+    other = load_file(whole[0].checkpoint)
+    start = {name: value for name, value in other.items() if not name.startswith(HEAD)}
+    settings = replace(SETTINGS, stages=(Stage(1, 0.0, 1),))
     files = files_in(tmp_path / "start")
     train_fold(data, TRAIN, VALID, settings, files, 0, 10, start_weights=start)
     ended = load_file(files.checkpoint)
-    kernels = [name for name in start if name.endswith("kernel")]
-    assert all(np.array_equal(ended[name], start[name]) for name in kernels)  # a learning rate of 0 keeps them
+    learned = [name for name in start if not name.endswith(("moving_mean", "moving_variance"))]
+    assert len(learned) == 20  # kernel, bias, gamma and beta of five convolutions
+    for name in learned:
+        np.testing.assert_array_equal(ended[name], start[name], err_msg=name)
+    assert not np.array_equal(ended[f"{HEAD}/kernel"], other[f"{HEAD}/kernel"])
 
 
 @pytest.mark.parametrize("frozen", [True, False])
@@ -142,18 +147,13 @@ def test_frozen_normalisation_stays_as_the_start_has_it(frozen: bool, data: Trai
     ended = load_file(files.checkpoint)
     kept = {name for name in start if np.array_equal(ended[name], start[name])}
     normalisation = {name for name in start if "_bn/" in name}
+    assert len(normalisation) == 20
     assert not any(name.endswith("kernel") for name in kept)
     assert normalisation <= kept if frozen else not normalisation & kept
     model = build(settings.network)
     set_weights(model, {name: value.astype(np.float32) for name, value in ended.items()})
     answers = model.predict_on_batch(data.load(VALID))  # what chose the epoch is what inference will see
     np.testing.assert_allclose(np.load(files.predictions), answers, atol=1e-2)  # in float16
-
-
-def test_each_eeg_weighs_one(data: TrainData) -> None:
-    weights = data.eeg_weights(np.arange(12))
-    assert weights[:3].tolist() == [0.5, 0.5, 1.0]
-    assert weights.sum() == pytest.approx(len(np.unique(data.eeg_ids)))
 
 
 def test_no_validation_row_is_seen_in_training(whole, data: TrainData, tmp_path: Path) -> None:
@@ -182,6 +182,7 @@ def test_a_stage_on_every_second_row_is_scored_on_whole_images(data: TrainData, 
     progress = train_fold(watched, TRAIN, VALID, settings, files, 0, 10)
     assert np.isfinite(progress.history[0]["kl"])
     assert {shape[1:] for shape in seen} == {(400, 300, 3)}
+    assert sum(shape[0] for shape in seen) >= len(VALID)
     batch = epoch_batches(data, TRAIN, 4, ViewSettings(0, 0, 0, 0, 0), 0.0, 2, np.random.default_rng(0))[0]
     assert batch[0].shape == (4, 200, 300, 3)
 
@@ -214,27 +215,6 @@ def test_a_fold_that_learns_nothing_finite_says_so(data: TrainData, tmp_path: Pa
         train_fold(replace(data, votes=votes), TRAIN, VALID, SETTINGS, files_in(tmp_path / "nan"), 0, 10)
 
 
-def test_the_time_budget_expects_longer_epochs_of_larger_images() -> None:
-    budget = EpochBudget(100.0)
-    assert budget.has_another(1000)  # nothing is known yet
-    budget.took(10.0, 100)
-    assert budget.has_another(800)
-    assert not budget.has_another(850)  # 102 s with a fifth to spare
-
-
 def test_a_fold_of_other_rows_is_refused(whole, data: TrainData) -> None:
     with pytest.raises(InputError, match="other rows"):
         train_fold(data, TRAIN[1:], VALID, SETTINGS, whole[0], 0, 10)
-
-
-def test_only_an_unfinished_fold_keeps_its_optimizer(whole, data: TrainData, tmp_path: Path) -> None:
-    assert not read_state(whole[0].state)[1]
-    files = files_in(tmp_path / "early")
-
-    def die(line: str) -> None:
-        raise Killed
-
-    with pytest.raises(Killed):
-        train_fold(data, TRAIN, VALID, SETTINGS, files, 0, 10, log=die)
-    names = read_state(files.state)[1]
-    assert {name.split("/")[0] for name in names} == {"model", "optimizer"}

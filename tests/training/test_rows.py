@@ -1,4 +1,4 @@
-"""Folds by patient."""
+"""Folds by patient, and what a row weighs."""
 
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from hbac.errors import InputError
 from hbac.hms import VOTE_COLUMNS
+from hbac.preprocessing.presets import PRESETS
+from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.records.tables import read_train_table
-from hbac.training.rows import choose_windows, patient_folds, read_rows
+from hbac.training.rows import TrainData, choose_windows, patient_folds, read_rows
 
 
 def cohort(seed: int, patients: int = 60) -> tuple[list[int], list[int]]:
@@ -117,3 +119,13 @@ def test_a_row_without_a_patient_is_named(simulated: Path, tmp_path: Path) -> No
     table.to_csv(tmp_path / "train.csv", index=False)
     with pytest.raises(InputError, match=f"EEG {table['eeg_id'][0]} has none"):
         read_rows(tmp_path)
+
+
+def test_the_rows_of_an_eeg_share_one_weight() -> None:
+    eeg_ids = np.array([1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 7])
+    nothing = np.zeros(0)
+    data = TrainData(nothing, nothing, nothing, eeg_ids, PRESETS[THREE_ZOOMS])
+    weights = data.eeg_weights(np.arange(12))
+    assert weights[:3].tolist() == [0.5, 0.5, 1.0]
+    assert data.eeg_weights(np.array([0, 2])).tolist() == [1.0, 1.0]  # among the rows that are asked for
+    assert weights.sum() == pytest.approx(7)
