@@ -159,8 +159,8 @@ def test_the_engine_states_what_decides_its_last_bits(manifest):
 def test_openvino_answers_as_tensorflow_does_and_loads_none_of_it(ensemble, manifest, folder, images):
     pytest.importorskip("openvino")
     code = (
-        "import sys; from pathlib import Path; import numpy as np; from hbac.engines import make_engine; "
-        "from hbac.ensemble import Ensemble; from hbac.manifest import read_manifest; "
+        "import sys; from pathlib import Path; import numpy as np; from hbac.network.engine import make_engine; "
+        "from hbac.ensemble.calibrated import Ensemble; from hbac.weights.manifest import read_manifest; "
         "manifest = read_manifest(Path(sys.argv[1])); "
         "answers = Ensemble(manifest, make_engine('openvino', manifest.network)).predict(np.load(sys.argv[2])); "
         "np.save(sys.argv[2], answers); print(*sys.modules)"
@@ -201,9 +201,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from hbac.engines import BY_NAME
-from hbac.ensemble import Ensemble
-from hbac.manifest import read_manifest
+from hbac.network.engine import BY_NAME
+from hbac.ensemble.calibrated import Ensemble
+from hbac.weights.manifest import read_manifest
 manifest = read_manifest(Path(sys.argv[1]))
 ensemble = Ensemble(manifest, BY_NAME[sys.argv[4]](manifest.network, streams=int(sys.argv[2])))
 images = np.load(sys.argv[3])
@@ -257,9 +257,9 @@ from functools import partial
 from pathlib import Path
 import numpy as np
 import tensorflow as tf
-from hbac import engine
-from hbac.ensemble import Ensemble
-from hbac.manifest import read_manifest
+from hbac.network import tensorflow_engine as engine
+from hbac.ensemble.calibrated import Ensemble
+from hbac.weights.manifest import read_manifest
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 3)

@@ -146,7 +146,7 @@ def budget(trial: Trial) -> None:
     for path in sorted((hanging / "test_eegs").iterdir())[::25]:
         path.unlink()
         path.write_bytes(bytes(helpers_readers.HANGS))
-    patch = "import helpers_readers, hbac.loading\nhbac.loading._serve = helpers_readers.{}".format
+    patch = "import helpers_readers, hbac.preprocessing.readers\nhbac.preprocessing.readers._serve = helpers_readers.{}".format
     cases = {
         "one core, shared with two others": (data, lambda words: ["taskset", "-c", "0", *words], 2),
         "a disk of one record a second": (data, lambda words: patched(patch("slow"), words), 0),
