@@ -96,10 +96,12 @@ _HOME = {
 __all__ = ["__version__", *sorted(_HOME)]
 
 
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'hbac' has no attribute {name!r}")
-    return getattr(import_module(f"hbac.{_HOME[name]}"), name)
+if not TYPE_CHECKING:  # type checkers would take any name for one of its
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module 'hbac' has no attribute {name!r}")
+        return getattr(import_module(f"hbac.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
