@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hbac import hms
 from hbac.errors import WeightsError
@@ -112,23 +113,7 @@ def new_manifest(
         WeightsError: a file is missing, lies elsewhere, is not a checkpoint of the network, or its answer is not finite.
     """
     image = golden_image(preprocessing)
-    folds = []
-    for checkpoint in checkpoints:
-        path = checkpoint.path
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            raise WeightsError(f"{path}: expected a file inside {folder.resolve()}")
-        engine.load([read_tensors(path, network)])
-        answer = softmax(finite_logits(engine, 0, image[None], path))[0]
-        folds.append(
-            Fold(
-                file=path.resolve().relative_to(folder.resolve()).as_posix(),
-                sha256=sha256_of(path),
-                bytes=path.stat().st_size,
-                weight=checkpoint.weight,
-                score=dict(checkpoint.score),
-                golden=tuple(round(float(p), 7) for p in answer),
-            )
-        )
+    folds = tuple(_describe(checkpoint, folder, network, engine, image) for checkpoint in checkpoints)
     return Manifest(
         folder=folder,
         title=title,
@@ -137,6 +122,25 @@ def new_manifest(
         temperature=temperature,
         class_prior=tuple(class_prior),
         golden_image=probe(image),
-        folds=tuple(folds),
+        folds=folds,
         training=training or {},
+    )
+
+
+def _describe(
+    checkpoint: Checkpoint, folder: Path, network: NetworkSettings, engine: Engine, image: npt.NDArray[np.float32]
+) -> Fold:
+    """A checkpoint as a manifest lists it, with its answer to the golden record's image."""
+    path = checkpoint.path
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise WeightsError(f"{path}: expected a file inside {folder.resolve()}")
+    engine.load([read_tensors(path, network)])
+    answer = softmax(finite_logits(engine, 0, image[None], path))[0]
+    return Fold(
+        file=path.resolve().relative_to(folder.resolve()).as_posix(),
+        sha256=sha256_of(path),
+        bytes=path.stat().st_size,
+        weight=checkpoint.weight,
+        score=dict(checkpoint.score),
+        golden=tuple(round(float(p), 7) for p in answer),
     )
