@@ -3,38 +3,72 @@
 import base64
 import html
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from hbac.files import write_atomically
-from hbac.hms import CLASSES
+from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
 
 Floats = npt.NDArray[np.floating[Any]]
-CHANNEL_TITLES = ("10 min, the chain", "50 s, the pair", "10 s, the wave")
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{padding:.2em .8em;border-bottom:1px solid #ddd;text-align:right}"
-    "th:first-child,td:first-child{text-align:left}img{max-width:100%}"
-    "figure{margin:1em 0}figcaption{font-weight:600}"
-    ".bars{display:grid;grid-template-columns:6em 1fr 1fr;gap:.1em 1em;max-width:40em;font-size:13px}"
-    ".bars i{display:inline-block;height:.7em;margin-right:.4em;background:#0072b2}.bars i.p{background:#d55e00}"
+# Okabe and Ito's colours, which colour-blind readers tell apart; the same for a class wherever it is shown.
+CLASS_COLOURS: Final = dict(zip(CLASSES, ("#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#555555")))
+STYLE: Final = (
+    ":root{color-scheme:light}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:72em;margin:0 auto;padding:1em;color:#222;background:#fff}"
+    "h1,h2,h3{line-height:1.2}h2{margin-top:2em;border-bottom:1px solid #ddd}p,dl{max-width:46em}"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;margin:1em 0;font-size:14px}caption{text-align:left}"
+    "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:right;vertical-align:bottom}"
+    "th:first-child{text-align:left}td{font-variant-numeric:tabular-nums}"
+    "dt{font-weight:600}dd{margin:0 0 .5em 1em}img{max-width:100%;height:auto;display:block}"
+    ".side{display:flex;flex-wrap:wrap;gap:.5em}.side>*{flex:1 1 18em;max-width:24em;min-width:0}"
+    ".side>.large{max-width:34em}figure{margin:1em 0 2em;break-inside:avoid}figcaption{font-weight:600}"
+    ".bars{display:grid;grid-template-columns:4.5em 1fr 1fr;gap:.1em .8em;max-width:34em;font-size:14px}"
+    ".bars span{display:flex;align-items:center;gap:.4em;min-width:0}"
+    ".bars i{height:.7em;min-width:1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}"
+    "@media print{body{font-size:11pt;max-width:none}h2,h3{break-after:avoid}table{break-inside:avoid}}"
 )
-NAMES = {  # of measures, as a reader knows them
-    "rows": "Rows",
-    "kl": "KL divergence, nats",
-    "log_loss": "Log loss, nats",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "F1, mean over classes",
-    "calibration_error": "Expected calibration error",
-    "kl_of_class_prior": "KL divergence of the class prior, nats",
-    "log_loss_of_class_prior": "Log loss of the class prior, nats",
+MEASURES: Final = {  # name as a reader knows it, and what it means
+    "rows": ("Rows", "Labelled windows that the column is about."),
+    "kl": (
+        "KL divergence, nats",
+        "From the vote fractions to the prediction, mean over the rows: the competition's score. 0 is perfect.",
+    ),
+    "log_loss": ("Log loss, nats", "Mean of minus the log probability of the class with most votes. 0 is perfect."),
+    "accuracy": ("Accuracy", "Share of rows whose largest prediction is the class with most votes."),
+    "balanced_accuracy": ("Balanced accuracy", "Recall, mean over the classes that are there."),
+    "macro_f1": ("Macro F1", "F1, mean over the six classes."),
+    "calibration_error": (
+        "Expected calibration error",
+        "Distance between predicted probability and vote fraction, mean over ten bins of all classes. 0 is perfect.",
+    ),
+    "kl_of_class_prior": (
+        "KL divergence of the class prior, nats",
+        "The same score for one prediction that all rows share, the mean vote. A network has to be below it.",
+    ),
+    "log_loss_of_class_prior": ("Log loss of the class prior, nats", "The log loss of that same prediction."),
 }
+CLASS_MEASURES: Final = {
+    "precision": ("Precision", "Of the rows predicted to be of a class, the share whose votes agree."),
+    "recall": ("Recall", "Of the rows whose votes name a class most, the share predicted to be of it."),
+    "f1": ("F1", "Harmonic mean of precision and recall."),
+}
+CHANNELS: Final = (  # title, label of the x axis, what stands at its left end, middle and right end
+    ("Spectrogram of each chain, 10 minutes", "minutes", (0, 5, 10)),
+    ("Spectrogram of each pair, 50 seconds", "seconds", (0, 25, 50)),
+    ("Waveform of each pair, the middle 10 seconds", "seconds of the 50", (20, 25, 30)),
+)
+WHAT_IS_SHOWN: Final = (
+    "Rows of a picture are the chains LL (left lateral), RL (right lateral), LP (left parasagittal) and RP (right "
+    "parasagittal). In a spectrogram brighter is more power, and within each chain or pair the frequency grows "
+    "downward to 20 Hz. In the waveform red is positive and blue is negative. Colour bars give the network's own "
+    "scale, which has no unit."
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +104,7 @@ def write_report(
     Args:
         path: the .html file.
         title: what the folds are.
-        result: out-of-fold answers.
+        result: out-of-fold predictions.
         metrics: by set of rows, numbers by name (`metrics.classification_metrics` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
         examples: by class, records of different EEGs.
@@ -80,144 +114,211 @@ def write_report(
     """
     parts = [
         f"<h1>{html.escape(title)}</h1>",
-        "<h2>Out of fold</h2>",
+        "<h2>Out-of-fold metrics</h2><p>Every row is predicted by a fold that has not seen its patient.</p>",
         _table(metrics),
         "<h2>By class</h2>",
-        _class_table(metrics),
-        "<h2>Confusion: the class with most votes against the prediction</h2>",
-        _picture(lambda plt: _confusion(plt, result)),
-        "<h2>Reliability: what is predicted against what is voted</h2>",
-        _picture(lambda plt: _reliability(plt, result)),
+        *(_class_table(name, of_set) for name, of_set in metrics.items()),
+        _meanings(),
+        "<h2>Confusion matrix</h2>",
+        _confusions(result),
+        "<h2>Reliability</h2>",
+        _reliabilities(result),
         "<h2>Learning curves</h2>",
-        _picture(lambda plt: _curves(plt, histories)),
-        "<h2>What the network sees</h2>",
+        _learning_curves(histories),
+        f"<h2>What the network sees</h2><p>{WHAT_IS_SHOWN}</p>",
         *(_examples(name, of_class) for name, of_class in examples.items()),
     ]
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-    write_atomically(path, f"{page}<style>{STYLE}</style><body>{''.join(parts)}</body></html>".encode())
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
+    )
+    page = f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
+    write_atomically(path, page.encode())
+
+
+# Tables
 
 
 def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    sets = list(metrics)
-    names = [name for name, value in metrics[sets[0]].items() if isinstance(value, int | float)]
-    rows = [
-        [NAMES.get(name, name), *(str(metrics[s][name]) if name == "rows" else f"{metrics[s][name]:.4g}" for s in sets)]
-        for name in names
-    ]
-    return _html_table(["", *sets], rows)
+    of_sets = list(metrics.values())
+    names = [name for name, value in of_sets[0].items() if isinstance(value, int | float)] if of_sets else []
+    rows = [(MEASURES.get(name, (name, ""))[0], [of_set[name] for of_set in of_sets]) for name in names]
+    return _html_table("", list(metrics), rows)
 
 
-def _class_table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = []
-    for name, of_set in metrics.items():
-        for measure in ("precision", "recall", "f1"):
-            rows.append([f"{measure}, {name}", *(f"{value:.3f}" for value in of_set[measure])])
-    return _html_table(["", *CLASSES], rows)
+def _class_table(title: str, of_set: Mapping[str, Any]) -> str:
+    rows = [(name, of_set[key]) for key, (name, _) in CLASS_MEASURES.items()]
+    return _html_table(title, CONSENSUS_NAMES, rows)
 
 
-def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
+def _meanings() -> str:
+    terms = (*MEASURES.values(), *CLASS_MEASURES.values())
+    entries = "".join(f"<dt>{name}</dt><dd>{meaning}</dd>" for name, meaning in terms)
+    return f"<details><summary>What the measures mean</summary><dl>{entries}</dl></details>"
 
-    return f"<table>{row(head, 'th')}{''.join(row(cells, 'td') for cells in rows)}</table>"
+
+def _html_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+    head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in ("", *columns))
+    body = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{_number(value)}</td>" for value in values)}</tr>'
+        for name, values in rows
+    )
+    caption = f"<caption>{html.escape(title)}</caption>" if title else ""
+    return f'<div class="wide"><table>{caption}<tr>{head}</tr>{body}</table></div>'
 
 
-def _picture(draw: Any) -> str:
-    """What `draw(plt)` draws, as an image that the page holds itself."""
+def _number(value: float) -> str:
+    """A number as shown, with all its digits for whoever reads the page by program; a dash for one that is none."""
+    if not math.isfinite(value):
+        return "–"
+    return f'<data value="{value!r}">{value if isinstance(value, int) else f"{value:.4f}"}</data>'
+
+
+# Charts
+
+
+def _picture(draw: Any, alt: str, size: tuple[float, float] = (4.2, 3.8), css: str = "") -> str:
+    """What `draw(figure, axes)` draws, as an image that the page holds itself; `size` in inches."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure = draw(plt)
+    figure, axes = plt.subplots(figsize=size, layout="constrained")
+    draw(figure, axes)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=80, bbox_inches="tight", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     plt.close(figure)
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img class="{css}" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+
+
+def _confusions(result: OutOfFold) -> str:
+    if not (result.scored & (result.weights > 0)).any():
+        return "<p>There are no scored rows.</p>"
+    return (
+        "<p>Of the scored rows whose votes name a class most, the share predicted to be of each class.</p>"
+        + _picture(lambda _, axes: _confusion(axes, result), "confusion matrix", (5.6, 4.6))
+    )
+
+
+def _confusion(axes: Any, result: OutOfFold) -> None:
+    matrix, rows = np.zeros((len(CLASSES), len(CLASSES))), result.scored
+    voted = result.votes[rows].argmax(axis=1)
+    np.add.at(matrix, (voted, result.predictions[rows].argmax(axis=1)), result.weights[rows])
+    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(matrix.shape):
+        text = f"{share[i, j]:.0%}" if matrix[i].any() else "–"
+        axes.text(j, i, text, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
+    counts = np.bincount(voted, minlength=len(CLASSES))
+    axes.set_xticks(range(len(CLASSES)), CONSENSUS_NAMES)
+    axes.set_yticks(range(len(CLASSES)), [f"{name} ({n})" for name, n in zip(CONSENSUS_NAMES, counts)])
+    axes.set(xlabel="largest prediction", ylabel="most votes (number of rows)")
+
+
+def _reliabilities(result: OutOfFold) -> str:
+    if not (result.scored & (result.weights > 0)).any():
+        return "<p>There are no scored rows.</p>"
+    pictures = [
+        _picture(lambda _, axes, c=c: _reliability(axes, result, c), f"reliability of {name}", (3.6, 3.4))
+        for c, name in enumerate(CONSENSUS_NAMES)
+    ]
+    return (
+        "<p>Scored rows in ten bins of the predicted probability: its mean and the mean vote fraction. A larger point "
+        "stands for more rows. On the dashed line predictions are as sure as the raters.</p>"
+        f'<div class="side">{"".join(pictures)}</div>'
+    )
+
+
+def _reliability(axes: Any, result: OutOfFold, number: int, bins: int = 10) -> None:
+    rows = result.scored & (result.weights > 0)
+    votes, predictions = result.votes[rows, number], result.predictions[rows, number]
+    weights = result.weights[rows]
+    bin_of = np.minimum((predictions * bins).astype(int), bins - 1)
+    weight = np.bincount(bin_of, weights, bins)
+    filled = weight > 0
+    predicted, voted = (np.bincount(bin_of, weights * x, bins)[filled] / weight[filled] for x in (predictions, votes))
+    colour = CLASS_COLOURS[CLASSES[number]]
+    axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--")
+    axes.plot(predicted, voted, color=colour, linewidth=1.5)
+    axes.scatter(predicted, voted, 15 + 150 * weight[filled] / weight.sum(), color=colour, zorder=3)
+    axes.set(xlabel="predicted probability", ylabel="vote fraction", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes.set_title(CONSENSUS_NAMES[number], fontsize=11)
+
+
+def _learning_curves(histories: Mapping[int, Sequence[Mapping[str, float]]]) -> str:
+    trained = {fold: history for fold, history in histories.items() if history}
+    if not trained:
+        return "<p>No epoch is recorded.</p>"
+    labels = {"loss": "training loss, nats (augmented)", "kl": "validation KL divergence, nats"}
+    pictures = [
+        _picture(
+            lambda figure, axes, key=key: _curves(figure, axes, trained, key, labels[key]), labels[key], css="large"
+        )
+        for key in labels
+    ]
+    return f'<div class="side">{"".join(pictures)}</div>'
+
+
+def _curves(
+    figure: Any, axes: Any, histories: Mapping[int, Sequence[Mapping[str, float]]], key: str, label: str
+) -> None:
+    shades = np.linspace(0, 0.6, len(histories))  # greys with a marker each: colours stand for classes
+    for (fold, history), shade, marker in zip(histories.items(), shades, "osD^v<>PX*" * len(histories)):
+        epochs = [epoch["epoch"] + 1 for epoch in history]
+        values = [epoch[key] for epoch in history]
+        axes.plot(epochs, values, color=str(shade), marker=marker, markersize=4, linewidth=1, label=f"fold {fold}")
+    axes.set(xlabel="epoch", ylabel=label, yscale="log" if key == "kl" else "linear")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.legend(loc="outside lower center", ncols=min(5, len(histories)), fontsize=9, frameon=False)
+
+
+# Examples
 
 
 def _examples(name: str, examples: Sequence[Example]) -> str:
-    return f"<h3>{html.escape(name)}</h3>" + "".join(map(_figure, examples))
+    shown = "".join(map(_figure, examples)) or "<p>No record's votes name this class most.</p>"
+    title = dict(zip(CLASSES, CONSENSUS_NAMES)).get(name, name)
+    return f"<h3>{html.escape(title)}</h3>{shown}"
 
 
 def _figure(example: Example) -> str:
     """A record's picture, with its votes and what was predicted as small bars."""
-    picture = _picture(lambda plt: _example(plt, example.image))
-    return f"<figure><figcaption>{html.escape(example.title)}</figcaption>{picture}{_bars(example)}</figure>"
+    pictures = [
+        _picture(lambda figure, axes, c=c: _channel(figure, axes, example.image[..., c], c), title)
+        for c, (title, _, _) in enumerate(CHANNELS)
+    ]
+    return (
+        f"<figure><figcaption>{html.escape(example.title)}</figcaption>"
+        f'{_bars(example)}<div class="side">{"".join(pictures)}</div></figure>'
+    )
 
 
 def _bars(example: Example) -> str:
-    cells = [
-        "<b>class</b><b>votes</b><b>predicted</b>"
-        if example.prediction is not None
-        else "<b>class</b><b>votes</b><b></b>"
-    ]
-    for number, name in enumerate(CLASSES):
-        predicted = "" if example.prediction is None else _bar(float(example.prediction[number]), "p")
-        cells.append(
-            f"<span>{name}</span><span>{_bar(float(example.votes[number]), 'v')}</span><span>{predicted}</span>"
-        )
-    return f'<div class="bars">{"".join(cells)}</div>'
+    cells = f"<b>Class</b><b>Votes</b><b>{'' if example.prediction is None else 'Prediction'}</b>"
+    for number, (name, shown) in enumerate(zip(CLASSES, CONSENSUS_NAMES)):
+        predicted = "" if example.prediction is None else _bar(float(example.prediction[number]), name)
+        cells += f"<span>{shown}</span>{_bar(float(example.votes[number]), name)}<span>{predicted}</span>"
+    return f'<div class="bars">{cells}</div>'
 
 
-def _bar(share: float, kind: str) -> str:
-    return f'<i class="{kind}" style="width:{70 * share:.1f}%"></i>{share:.2f}'
+def _bar(share: float, name: str) -> str:
+    return f'<span><i style="width:{70 * share:.1f}%;background:{CLASS_COLOURS[name]}"></i>{share:.2f}</span>'
 
 
-def _confusion(plt: Any, result: OutOfFold) -> Any:
-    matrix = np.zeros((len(CLASSES), len(CLASSES)))
-    rows = result.scored
-    np.add.at(matrix, (result.votes[rows].argmax(1), result.predictions[rows].argmax(1)), result.weights[rows])
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
-    figure, axes = plt.subplots(figsize=(6, 5))
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(matrix.shape):
-        axes.text(j, i, f"{share[i, j]:.0%}", ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
-    axes.set_xticks(range(len(CLASSES)), CLASSES)
-    axes.set_yticks(range(len(CLASSES)), CLASSES)
-    axes.set(xlabel="predicted", ylabel="most votes")
-    return figure
-
-
-def _reliability(plt: Any, result: OutOfFold, bins: int = 10) -> Any:
-    figure, axes = plt.subplots(figsize=(6, 5))
-    rows = result.scored
-    for name, votes, answers in zip(CLASSES, result.votes[rows].T, result.predictions[rows].T):
-        bin_of = np.minimum((answers * bins).astype(int), bins - 1)
-        filled = [b for b in range(bins) if (bin_of == b).any()]
-        said = [np.average(answers[bin_of == b], weights=result.weights[rows][bin_of == b]) for b in filled]
-        voted = [np.average(votes[bin_of == b], weights=result.weights[rows][bin_of == b]) for b in filled]
-        axes.plot(said, voted, marker="o", markersize=4, label=name)
-    axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--")
-    axes.set(xlabel="probability predicted", ylabel="share of votes", xlim=(0, 1), ylim=(0, 1))
-    axes.legend()
-    return figure
-
-
-def _curves(plt: Any, histories: Mapping[int, Sequence[Mapping[str, float]]]) -> Any:
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    for fold, history in histories.items():
-        epochs = [epoch["epoch"] + 1 for epoch in history]
-        left.plot(epochs, [epoch["loss"] for epoch in history], marker=".", label=f"fold {fold}")
-        right.plot(epochs, [epoch["kl"] for epoch in history], marker=".", label=f"fold {fold}")
-    left.set(xlabel="epoch", ylabel="training loss (augmented)")
-    right.set(xlabel="epoch", ylabel="validation KL", yscale="log")
-    right.legend()
-    return figure
-
-
-def _example(plt: Any, image: npt.NDArray[np.float32]) -> Any:
-    figure, axes = plt.subplots(1, 3, figsize=(15, 6))
-    for channel, (ax, title) in enumerate(zip(axes, CHANNEL_TITLES)):
-        wave = channel == 2
-        ax.imshow(
-            image[..., channel],
-            aspect="auto",
-            cmap="RdBu_r" if wave else "viridis",
-            vmin=-3 if wave else -2,
-            vmax=3 if wave else 2.5,
-        )
-        ax.set_title(title, fontsize=9)
-        ax.set_yticks([50, 150, 250, 350], ["LL", "RL", "LP", "RP"])
-        ax.set_xticks([])
-    return figure
+def _channel(figure: Any, axes: Any, values: npt.NDArray[np.float32], number: int) -> None:
+    """One channel (400, 300) of an input."""
+    title, label, ticks = CHANNELS[number]
+    wave = number == 2
+    low, high = (-3, 3) if wave else (-2, 2.5)
+    shown = axes.imshow(values, aspect="auto", cmap="RdBu_r" if wave else "viridis", vmin=low, vmax=high)
+    height, width = values.shape
+    of_chain = height / len(CHAINS)
+    axes.set_yticks([of_chain * (at + 0.5) for at in range(len(CHAINS))], CHAINS)
+    axes.set_xticks(np.linspace(0, width - 1, len(ticks)), [str(tick) for tick in ticks])
+    for at in range(1, len(CHAINS)):
+        axes.axhline(of_chain * at - 0.5, color="black" if wave else "white", linewidth=1)
+    axes.set_title(title, fontsize=10)
+    axes.set(xlabel=label, ylabel="chain")
+    figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
