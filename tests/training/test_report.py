@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def made_up(rows: int) -> OutOfFold:
     return OutOfFold(votes, predictions, rng.uniform(0.5, 1, rows), np.arange(rows) % 4 != 1)
 
 
-def metrics_of(result: OutOfFold) -> dict:
+def metrics_of(result: OutOfFold) -> dict[str, Any]:
     part = result.scored
     measured = classification_metrics(result.votes[part], result.predictions[part], result.weights[part])
     return {"rows": int(part.sum()), **measured, "kl_of_class_prior": 1.25, "log_loss_of_class_prior": 1.5}
@@ -30,17 +31,29 @@ def metrics_of(result: OutOfFold) -> dict:
 def example(title: str = "EEG 7", prediction: bool = True) -> Example:
     rng = np.random.default_rng(6)
     fractions = np.array([0.5, 0.25, 0.125, 0.125, 0, 0])
-    return Example(title, rng.normal(size=(400, 300, 3)).astype(np.float32), fractions, fractions[::-1] * prediction
+    return Example(title, rng.normal(size=(400, 300, 3)).astype(np.float32), fractions, fractions[::-1]
                    if prediction else None)  # fmt: skip
 
 
-def write(folder: Path, rows: int = 60, title: str = "Folds", examples=None, histories=None, **metrics) -> str:
+def write(
+    folder: Path,
+    rows: int = 60,
+    title: str = "Folds",
+    examples: dict[str, list[Example]] | None = None,
+    metrics: dict[str, Any] | None = None,
+) -> str:
     result = made_up(rows)
     given = metrics or {"10 votes or more": metrics_of(result), "all rows": metrics_of(result)}
     curves = {0: [{"epoch": 0, "loss": 1.0, "kl": 0.9}, {"epoch": 1, "loss": 0.8, "kl": 0.7}]}
     shown = {name: [] for name in CLASSES} if examples is None else examples
-    write_report(folder / "report.html", title, result, given, curves if histories is None else histories, shown)
+    write_report(folder / "report.html", title, result, given, curves, shown)
     return (folder / "report.html").read_text()
+
+
+def cells_of(page: str, name: str) -> str:
+    row = re.search(rf'<th scope="row">{name}</th>(.*?)</tr>', page)
+    assert row is not None
+    return row.group(1)
 
 
 class References(HTMLParser):
@@ -52,56 +65,56 @@ class References(HTMLParser):
         self.open: list[str] = []
         self.feed(page)
 
-    def handle_starttag(self, tag, attributes):
-        self.found += [value for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.found += [value or "" for name, value in attributes if name in ("src", "href", "srcset", "data", "action")]
         self.found += [tag] if tag in ("script", "link", "iframe") else []
         self.open += [] if tag in ("meta", "img") else [tag]
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
 
-def test_the_numbers_of_the_page_are_the_metrics_given(tmp_path):
+def test_the_numbers_of_the_page_are_the_metrics_given(tmp_path: Path) -> None:
     result = made_up(60)
     given = metrics_of(result)
-    page = write(tmp_path, **{"of these": given})
+    page = write(tmp_path, metrics={"of these": given})
     for key, (name, _) in MEASURES.items():
-        cells = re.search(rf'<th scope="row">{name}</th>(.*?)</tr>', page).group(1)
+        cells = cells_of(page, name)
         assert re.findall(r'value="([^"]+)"', cells) == [repr(given[key])]
         shown = str(given[key]) if key == "rows" else f"{given[key]:.4f}"
         assert re.findall(r">([^<]+)</data>", cells) == [shown]
     for key, (name, _) in CLASS_MEASURES.items():
-        cells = re.search(rf'<th scope="row">{name}</th>(.*?)</tr>', page).group(1)
+        cells = cells_of(page, name)
         assert [float(value) for value in re.findall(r'value="([^"]+)"', cells)] == given[key]
 
 
-def test_the_page_refers_to_nothing_outside_and_closes_its_elements(tmp_path):
+def test_the_page_refers_to_nothing_outside_and_closes_its_elements(tmp_path: Path) -> None:
     references = References(write(tmp_path, examples={name: [example()] for name in CLASSES}))
     assert len(references.found) >= 9 + 3 * len(CLASSES) and not references.open
     assert all(found.startswith("data:image/png;base64,") for found in references.found)
     assert "http" not in (tmp_path / "report.html").read_text()
 
 
-def test_titles_and_names_are_text_and_no_html(tmp_path):
+def test_titles_and_names_are_text_and_no_html(tmp_path: Path) -> None:
     evil = "<script>alert('&')</script>"
-    page = write(tmp_path, title=evil, examples={evil: [example(evil)]}, **{evil: metrics_of(made_up(12))})
+    page = write(tmp_path, title=evil, examples={evil: [example(evil)]}, metrics={evil: metrics_of(made_up(12))})
     assert "<script" not in page and page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") >= 5
 
 
 @pytest.mark.parametrize("rows", [1, 5, 60])
-def test_few_rows_and_classes_without_rows_or_examples_make_a_page_without_nan(tmp_path, rows):
+def test_few_rows_and_classes_without_rows_or_examples_make_a_page_without_nan(tmp_path: Path, rows: int) -> None:
     page = write(tmp_path, rows=rows)
     outside_pictures = re.sub(r"base64,[^\"]+", "", page).lower()
     assert not re.search(r"\bnan\b|\binf\b", outside_pictures)
     assert page.count("No record&#x27;s votes") + page.count("No record's votes") == len(CLASSES)
 
 
-def test_a_number_that_is_none_is_a_dash(tmp_path):
-    page = write(tmp_path, **{"of these": {**metrics_of(made_up(60)), "kl": float("nan")}})
+def test_a_number_that_is_none_is_a_dash(tmp_path: Path) -> None:
+    page = write(tmp_path, metrics={"of these": {**metrics_of(made_up(60)), "kl": float("nan")}})
     assert '<th scope="row">KL divergence, nats</th><td>–</td>' in page
 
 
-def test_no_scored_row_and_no_epoch_are_said_in_words(tmp_path):
+def test_no_scored_row_and_no_epoch_are_said_in_words(tmp_path: Path) -> None:
     result = made_up(6)
     nothing = OutOfFold(result.votes, result.predictions, result.weights, np.zeros(6, bool))
     write_report(tmp_path / "report.html", "Folds", nothing, {"all rows": metrics_of(result)}, {0: []}, {})
@@ -109,14 +122,15 @@ def test_no_scored_row_and_no_epoch_are_said_in_words(tmp_path):
     assert page.count("There are no scored rows.") == 2 and "No epoch is recorded." in page and "<img" not in page
 
 
-def test_votes_and_predictions_are_bars_with_their_shares(tmp_path):
+def test_votes_and_predictions_are_bars_with_their_shares(tmp_path: Path) -> None:
     page = write(tmp_path, examples={"lpd": [example(), example("EEG 8", prediction=False)]})
     with_prediction, without = page.split('<div class="bars">')[1:]
     assert re.findall(r"</i>([\d.]+)", with_prediction)[:4] == ["0.50", "0.00", "0.25", "0.00"]
     assert re.findall(r"</i>([\d.]+)", without) == ["0.50", "0.25", "0.12", "0.12", "0.00", "0.00"]
+    assert re.search(r'<span>LRDA</span><span><i style="width:8.8%;[^"]*"></i>0.12</span><span><i', with_prediction)
     assert "width:35.0%" in with_prediction and "Prediction" not in without
 
 
-def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path):
+def test_a_place_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="report.html"):
         write(tmp_path / "absent")

@@ -1,11 +1,10 @@
 """A training run as one self-contained HTML page: metrics, confusion matrix, reliability, learning curves, inputs."""
 
-import base64
 import html
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,11 +12,22 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.files import write_atomically
-from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
+from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.training.charts import (
+    CHANNELS,
+    CLASS_COLOURS,
+    Floats,
+    History,
+    draw_channel,
+    draw_confusion,
+    draw_curves,
+    draw_reliability,
+    picture,
+)
+from hbac.training.charts import (
+    OutOfFold as OutOfFold,
+)
 
-Floats = npt.NDArray[np.floating[Any]]
-# Okabe and Ito's colours, which colour-blind readers tell apart; the same for a class wherever it is shown.
-CLASS_COLOURS: Final = dict(zip(CLASSES, ("#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#555555")))
 STYLE: Final = (
     ":root{color-scheme:light}"
     "body{font:16px/1.5 system-ui,sans-serif;max-width:72em;margin:0 auto;padding:1em;color:#222;background:#fff}"
@@ -25,9 +35,10 @@ STYLE: Final = (
     ".wide{overflow-x:auto}table{border-collapse:collapse;margin:1em 0;font-size:14px}caption{text-align:left}"
     "td,th{padding:.25em .6em;border-bottom:1px solid #ddd;text-align:right;vertical-align:bottom}"
     "th:first-child{text-align:left}td{font-variant-numeric:tabular-nums}"
+    "@media(max-width:30em){td,th{padding:.25em .3em}table{font-size:12px}}"
     "dt{font-weight:600}dd{margin:0 0 .5em 1em}img{max-width:100%;height:auto;display:block}"
     ".side{display:flex;flex-wrap:wrap;gap:.5em}.side>*{flex:1 1 18em;max-width:24em;min-width:0}"
-    ".side>.large{max-width:34em}figure{margin:1em 0 2em;break-inside:avoid}figcaption{font-weight:600}"
+    ".side>.small{flex-basis:10em}.side>.large{flex-basis:22em;max-width:34em}figure{margin:1em 0 2em;break-inside:avoid}figcaption{font-weight:600}"
     ".bars{display:grid;grid-template-columns:4.5em 1fr 1fr;gap:.1em .8em;max-width:34em;font-size:14px}"
     ".bars span{display:flex;align-items:center;gap:.4em;min-width:0}"
     ".bars i{height:.7em;min-width:1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}"
@@ -58,27 +69,12 @@ CLASS_MEASURES: Final = {
     "recall": ("Recall", "Of the rows whose votes name a class most, the share predicted to be of it."),
     "f1": ("F1", "Harmonic mean of precision and recall."),
 }
-CHANNELS: Final = (  # title, label of the x axis, what stands at its left end, middle and right end
-    ("Spectrogram of each chain, 10 minutes", "minutes", (0, 5, 10)),
-    ("Spectrogram of each pair, 50 seconds", "seconds", (0, 25, 50)),
-    ("Waveform of each pair, the middle 10 seconds", "seconds of the 50", (20, 25, 30)),
-)
 WHAT_IS_SHOWN: Final = (
     "Rows of a picture are the chains LL (left lateral), RL (right lateral), LP (left parasagittal) and RP (right "
     "parasagittal). In a spectrogram brighter is more power, and within each chain or pair the frequency grows "
     "downward to 20 Hz. In the waveform red is positive and blue is negative. Colour bars give the network's own "
     "scale, which has no unit."
 )
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Predictions for rows that no fold's training saw."""
-
-    votes: Floats  # (rows, 6), rows summing to 1
-    predictions: Floats  # (rows, 6), calibrated
-    weights: Floats  # (rows,)
-    scored: npt.NDArray[np.bool_]  # (rows,) those with many votes: the headline
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ def write_report(
     title: str,
     result: OutOfFold,
     metrics: Mapping[str, Mapping[str, Any]],
-    histories: Mapping[int, Sequence[Mapping[str, float]]],
+    histories: Mapping[int, History],
     examples: Mapping[str, Sequence[Example]],
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
@@ -143,12 +139,12 @@ def _table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     of_sets = list(metrics.values())
     names = [name for name, value in of_sets[0].items() if isinstance(value, int | float)] if of_sets else []
     rows = [(MEASURES.get(name, (name, ""))[0], [of_set[name] for of_set in of_sets]) for name in names]
-    return _html_table("", list(metrics), rows)
+    return _html_table("", list(metrics), rows, 4)
 
 
 def _class_table(title: str, of_set: Mapping[str, Any]) -> str:
     rows = [(name, of_set[key]) for key, (name, _) in CLASS_MEASURES.items()]
-    return _html_table(title, CONSENSUS_NAMES, rows)
+    return _html_table(title, CONSENSUS_NAMES, rows, 3)
 
 
 def _meanings() -> str:
@@ -157,40 +153,24 @@ def _meanings() -> str:
     return f"<details><summary>What the measures mean</summary><dl>{entries}</dl></details>"
 
 
-def _html_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]]) -> str:
+def _html_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]], decimals: int) -> str:
     head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in ("", *columns))
     body = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{_number(value)}</td>" for value in values)}</tr>'
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{_number(value, decimals)}</td>" for value in values)}</tr>'
         for name, values in rows
     )
     caption = f"<caption>{html.escape(title)}</caption>" if title else ""
     return f'<div class="wide"><table>{caption}<tr>{head}</tr>{body}</table></div>'
 
 
-def _number(value: float) -> str:
+def _number(value: float, decimals: int) -> str:
     """A number as shown, with all its digits for whoever reads the page by program; a dash for one that is none."""
     if not math.isfinite(value):
         return "–"
-    return f'<data value="{value!r}">{value if isinstance(value, int) else f"{value:.4f}"}</data>'
+    return f'<data value="{value!r}">{value if isinstance(value, int) else f"{value:.{decimals}f}"}</data>'
 
 
 # Charts
-
-
-def _picture(draw: Any, alt: str, size: tuple[float, float] = (4.2, 3.8), css: str = "") -> str:
-    """What `draw(figure, axes)` draws, as an image that the page holds itself; `size` in inches."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=size, layout="constrained")
-    draw(figure, axes)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    plt.close(figure)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<img class="{css}" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
 
 
 def _confusions(result: OutOfFold) -> str:
@@ -198,30 +178,15 @@ def _confusions(result: OutOfFold) -> str:
         return "<p>There are no scored rows.</p>"
     return (
         "<p>Of the scored rows whose votes name a class most, the share predicted to be of each class.</p>"
-        + _picture(lambda _, axes: _confusion(axes, result), "confusion matrix", (5.6, 4.6))
+        + picture(partial(draw_confusion, result=result), "confusion matrix", (5.6, 4.6))
     )
-
-
-def _confusion(axes: Any, result: OutOfFold) -> None:
-    matrix, rows = np.zeros((len(CLASSES), len(CLASSES))), result.scored
-    voted = result.votes[rows].argmax(axis=1)
-    np.add.at(matrix, (voted, result.predictions[rows].argmax(axis=1)), result.weights[rows])
-    share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    for i, j in np.ndindex(matrix.shape):
-        text = f"{share[i, j]:.0%}" if matrix[i].any() else "–"
-        axes.text(j, i, text, ha="center", va="center", color="white" if share[i, j] > 0.5 else "black")
-    counts = np.bincount(voted, minlength=len(CLASSES))
-    axes.set_xticks(range(len(CLASSES)), CONSENSUS_NAMES)
-    axes.set_yticks(range(len(CLASSES)), [f"{name} ({n})" for name, n in zip(CONSENSUS_NAMES, counts)])
-    axes.set(xlabel="largest prediction", ylabel="most votes (number of rows)")
 
 
 def _reliabilities(result: OutOfFold) -> str:
     if not (result.scored & (result.weights > 0)).any():
         return "<p>There are no scored rows.</p>"
     pictures = [
-        _picture(lambda _, axes, c=c: _reliability(axes, result, c), f"reliability of {name}", (3.6, 3.4))
+        picture(partial(draw_reliability, result=result, number=c), f"reliability of {name}", (3.6, 3.4), "small")
         for c, name in enumerate(CONSENSUS_NAMES)
     ]
     return (
@@ -231,47 +196,16 @@ def _reliabilities(result: OutOfFold) -> str:
     )
 
 
-def _reliability(axes: Any, result: OutOfFold, number: int, bins: int = 10) -> None:
-    rows = result.scored & (result.weights > 0)
-    votes, predictions = result.votes[rows, number], result.predictions[rows, number]
-    weights = result.weights[rows]
-    bin_of = np.minimum((predictions * bins).astype(int), bins - 1)
-    weight = np.bincount(bin_of, weights, bins)
-    filled = weight > 0
-    predicted, voted = (np.bincount(bin_of, weights * x, bins)[filled] / weight[filled] for x in (predictions, votes))
-    colour = CLASS_COLOURS[CLASSES[number]]
-    axes.plot([0, 1], [0, 1], color="gray", linewidth=1, linestyle="--")
-    axes.plot(predicted, voted, color=colour, linewidth=1.5)
-    axes.scatter(predicted, voted, 15 + 150 * weight[filled] / weight.sum(), color=colour, zorder=3)
-    axes.set(xlabel="predicted probability", ylabel="vote fraction", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    axes.set_title(CONSENSUS_NAMES[number], fontsize=11)
-
-
-def _learning_curves(histories: Mapping[int, Sequence[Mapping[str, float]]]) -> str:
+def _learning_curves(histories: Mapping[int, History]) -> str:
     trained = {fold: history for fold, history in histories.items() if history}
     if not trained:
         return "<p>No epoch is recorded.</p>"
     labels = {"loss": "training loss, nats (augmented)", "kl": "validation KL divergence, nats"}
     pictures = [
-        _picture(
-            lambda figure, axes, key=key: _curves(figure, axes, trained, key, labels[key]), labels[key], css="large"
-        )
+        picture(partial(draw_curves, histories=trained, key=key, label=labels[key]), labels[key], css="large")
         for key in labels
     ]
     return f'<div class="side">{"".join(pictures)}</div>'
-
-
-def _curves(
-    figure: Any, axes: Any, histories: Mapping[int, Sequence[Mapping[str, float]]], key: str, label: str
-) -> None:
-    shades = np.linspace(0, 0.6, len(histories))  # greys with a marker each: colours stand for classes
-    for (fold, history), shade, marker in zip(histories.items(), shades, "osD^v<>PX*" * len(histories)):
-        epochs = [epoch["epoch"] + 1 for epoch in history]
-        values = [epoch[key] for epoch in history]
-        axes.plot(epochs, values, color=str(shade), marker=marker, markersize=4, linewidth=1, label=f"fold {fold}")
-    axes.set(xlabel="epoch", ylabel=label, yscale="log" if key == "kl" else "linear")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.legend(loc="outside lower center", ncols=min(5, len(histories)), fontsize=9, frameon=False)
 
 
 # Examples
@@ -286,7 +220,7 @@ def _examples(name: str, examples: Sequence[Example]) -> str:
 def _figure(example: Example) -> str:
     """A record's picture, with its votes and what was predicted as small bars."""
     pictures = [
-        _picture(lambda figure, axes, c=c: _channel(figure, axes, example.image[..., c], c), title)
+        picture(partial(draw_channel, values=example.image[..., c], number=c), title)
         for c, (title, _, _) in enumerate(CHANNELS)
     ]
     return (
@@ -298,27 +232,10 @@ def _figure(example: Example) -> str:
 def _bars(example: Example) -> str:
     cells = f"<b>Class</b><b>Votes</b><b>{'' if example.prediction is None else 'Prediction'}</b>"
     for number, (name, shown) in enumerate(zip(CLASSES, CONSENSUS_NAMES)):
-        predicted = "" if example.prediction is None else _bar(float(example.prediction[number]), name)
-        cells += f"<span>{shown}</span>{_bar(float(example.votes[number]), name)}<span>{predicted}</span>"
+        predicted = "<span></span>" if example.prediction is None else _bar(float(example.prediction[number]), name)
+        cells += f"<span>{shown}</span>{_bar(float(example.votes[number]), name)}{predicted}"
     return f'<div class="bars">{cells}</div>'
 
 
 def _bar(share: float, name: str) -> str:
     return f'<span><i style="width:{70 * share:.1f}%;background:{CLASS_COLOURS[name]}"></i>{share:.2f}</span>'
-
-
-def _channel(figure: Any, axes: Any, values: npt.NDArray[np.float32], number: int) -> None:
-    """One channel (400, 300) of an input."""
-    title, label, ticks = CHANNELS[number]
-    wave = number == 2
-    low, high = (-3, 3) if wave else (-2, 2.5)
-    shown = axes.imshow(values, aspect="auto", cmap="RdBu_r" if wave else "viridis", vmin=low, vmax=high)
-    height, width = values.shape
-    of_chain = height / len(CHAINS)
-    axes.set_yticks([of_chain * (at + 0.5) for at in range(len(CHAINS))], CHAINS)
-    axes.set_xticks(np.linspace(0, width - 1, len(ticks)), [str(tick) for tick in ticks])
-    for at in range(1, len(CHAINS)):
-        axes.axhline(of_chain * at - 0.5, color="black" if wave else "white", linewidth=1)
-    axes.set_title(title, fontsize=10)
-    axes.set(xlabel=label, ylabel="chain")
-    figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)
