@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from hbac.network.graph import Graph
+from hbac.network.quiet import import_keras
 
 if TYPE_CHECKING:
     import keras
@@ -15,8 +16,7 @@ def build_keras(graph: Graph, precision: str = "float32") -> "keras.Model":
         graph: the network.
         precision: or "mixed_float16": weights in float32, layers without a dtype of their own computed in float16.
     """
-    import keras
-
+    keras = import_keras()
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:

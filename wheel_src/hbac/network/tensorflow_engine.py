@@ -6,7 +6,6 @@ and the order. On GPUs a stream each, float16 but for the head, and large batche
 """
 
 import contextlib
-import os
 import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from hbac.network.batch_norm import fold_batch_norm, without_batch_norm
 from hbac.network.families import logits_graph
 from hbac.network.graph import Tensors
 from hbac.network.keras_model import build_keras
+from hbac.network.quiet import import_tensorflow
 from hbac.network.settings import NetworkSettings
 from hbac.processes import usable_cores
 
@@ -41,9 +41,8 @@ class TensorFlowEngine:
     """
 
     def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # three lines about CPU features help nobody at 2 a.m.
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise HbacError(f"engine tensorflow: expected TensorFlow installed, received {one_line(error)}") from error
 
