@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from hbac import hms
-from hbac.network.resnet import HEAD, NetworkSettings, Tensors, shapes
+from hbac.network.families import shapes
+from hbac.network.graph import Tensors
+from hbac.network.settings import HEAD, NetworkSettings
 from hbac.preprocessing.golden import golden_eeg, golden_power
 from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.preprocessing.three_zooms import THREE_ZOOMS, ImageSettings

@@ -17,7 +17,8 @@ from conftest import ROOT
 from helpers_folds import random_tensors
 
 from hbac.ensemble.calibrated import Ensemble
-from hbac.network.resnet import NetworkSettings, Tensors
+from hbac.network.graph import Tensors
+from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import Array
 from hbac.weights.manifest import MANIFEST_NAME, read_manifest
 from hbac.weights.tensors import write_safetensors

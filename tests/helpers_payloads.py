@@ -20,7 +20,7 @@ from helpers_signals import eeg_columns
 from hbac.errors import HbacError
 from hbac.inference.journal import Journal
 from hbac.inference.run import RunSettings
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.records.parquet import read_eeg
 from hbac.records.tables import read_test_table
 from hbac.weights.keras_files import import_weights

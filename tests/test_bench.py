@@ -12,7 +12,7 @@ from measure import in_turn, ratio
 from peer_graphs import multiply_adds
 from straightforward import load
 
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.load import load_record
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS

@@ -17,7 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from hbac.network.resnet import Tensors, fold_batch_norm
+from hbac.network.batch_norm import fold_batch_norm
+from hbac.network.families import logits_graph
+from hbac.network.graph import Graph, Tensors
 from hbac.processes import usable_cores
 from hbac.weights.checkpoints import load_fold
 from hbac.weights.manifest import Manifest, read_manifest
@@ -111,16 +113,16 @@ def _queued(queue: Any, batches: list[np.ndarray]) -> list[np.ndarray]:
 def pytorch(manifest_path: Path) -> Options:
     """Eager, channels last, inference mode."""
     import torch
-    from peer_graphs import Torch, network
+    from peer_graphs import Torch
 
     manifest = read_manifest(manifest_path)
 
     def make(batch: int) -> Answer:
-        folds = [Torch(tensors) for tensors in folded(manifest)]
+        folds = [Torch(*fold) for fold in folded(manifest)]
 
         def one(fold: Torch, images: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                return network(fold, torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+                return fold.run(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
 
         return lambda images: _mean([one(fold, part) for part in _batches(images, batch)] for fold in folds)
 
@@ -145,19 +147,20 @@ def sgemm(_: Path) -> Options:
     yield "NumPy", make
 
 
-def folded(manifest: Manifest) -> Iterator[Tensors]:
+def folded(manifest: Manifest) -> Iterator[tuple[Graph, Tensors]]:
+    graph = logits_graph(manifest.network)
     for fold in manifest.folds:
-        yield fold_batch_norm(load_fold(manifest, fold))
+        yield fold_batch_norm(graph, load_fold(manifest, fold))
 
 
 def onnx_files(manifest: Manifest, batch: int) -> Iterator[Path]:
     """A file a fold, gone again once it was read."""
     from peer_graphs import Onnx
 
-    for tensors in folded(manifest):
+    for fold in folded(manifest):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fold.onnx"
-            Onnx(tensors).write(path, manifest.network, batch)
+            Onnx(*fold).write(path, manifest.network, batch)
             yield path
 
 

@@ -1,82 +1,87 @@
-"""ResNet50 from folded tensors, told once: as an ONNX graph, in eager PyTorch, and as a count of multiply-adds."""
+"""The peers' networks from our own graph and its folded tensors: as an ONNX file, in eager PyTorch; its multiply-adds."""
 
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from hbac.network.resnet import HEAD, STAGES, NetworkSettings, Tensors, shapes
+from hbac.network.families import logits_graph
+from hbac.network.graph import Graph, Layer, Tensors
+from hbac.network.padding import Padding, paddings
+from hbac.network.settings import NetworkSettings
+from hbac.network.shape_inference import output_shapes, tensor_shapes
 
 
-class Operations(Protocol):
-    """What a network is written in. `name` finds the tensors `name/kernel` and `name/bias`."""
+class Peer:
+    """Computes or writes a folded graph: a method a kind of layer, `x` is what the layer before it gave."""
 
-    def conv(self, x: Any, name: str, stride: int, padding: int) -> Any: ...
-    def relu(self, x: Any) -> Any: ...
-    def add(self, x: Any, y: Any) -> Any: ...
-    def pool(self, x: Any) -> Any: ...
-    def mean(self, x: Any) -> Any: ...
-    def dense(self, x: Any, name: str) -> Any: ...
+    def __init__(self, graph: Graph):
+        self._graph, self.paddings = graph, paddings(graph)
 
+    def run(self, image: Any) -> Any:
+        """Image, channels first, to logits."""
+        values, waiting = {self._graph.layers[0].name: image}, {n: len(u) for n, u in self._graph.users.items()}
+        for layer in self._graph.layers[1:]:
+            values[layer.name] = getattr(self, layer.kind)(layer, *(values[name] for name in layer.inputs))
+            for name in layer.inputs:  # what nobody waits for is let go
+                waiting[name] -= 1
+                if not waiting[name]:
+                    del values[name]
+        return values[self._graph.layers[-1].name]
 
-def network(to: Operations, x: Any) -> Any:
-    """Image to logits, as `hbac.network.resnet.build` does, without normalisation."""
-
-    def block(x: Any, name: str, stride: int, project: bool) -> Any:
-        shortcut = to.conv(x, f"{name}_0_conv", stride, 0) if project else x
-        x = to.relu(to.conv(x, f"{name}_1_conv", stride, 0))
-        x = to.relu(to.conv(x, f"{name}_2_conv", 1, 1))
-        return to.relu(to.add(to.conv(x, f"{name}_3_conv", 1, 0), shortcut))
-
-    x = to.pool(to.relu(to.conv(x, "conv1_conv", 2, 3)))
-    for number, (_, blocks, stride) in enumerate(STAGES, start=2):
-        for at in range(1, blocks + 1):
-            x = block(x, f"conv{number}_block{at}", stride if at == 1 else 1, at == 1)
-    return to.dense(to.mean(x), HEAD)
+    def ZeroPadding2D(self, layer: Layer, x: Any) -> Any:
+        """Nothing: the window behind it takes it over."""
+        if any(map(any, self.paddings[layer.name])):
+            raise ValueError(f"expected a padding that the layer behind takes over, received {layer.name}")
+        return x
 
 
-class Onnx:
+class Onnx(Peer):
     """Writes nodes; values are their names."""
 
-    def __init__(self, tensors: Tensors):
+    def __init__(self, graph: Graph, tensors: Tensors):
+        super().__init__(graph)
         self._tensors = tensors
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
 
     def write(self, path: Path, settings: NetworkSettings, batch: int | str = 1) -> None:
-        """A file: `image` (batch, 400, 300, 3) to `logits` (batch, 6)."""
+        """A file: `image` (batch, *input_shape) to `logits` (batch, classes)."""
         import onnx
         from onnx import TensorProto, helper
 
-        logits = network(self, self._node("Transpose", "image", perm=[0, 3, 1, 2]))
+        logits = self.run(self._node("Transpose", "image", perm=[0, 3, 1, 2]))
         image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, *settings.input_shape])
         out = helper.make_tensor_value_info(logits, TensorProto.FLOAT, [batch, settings.classes])
-        graph = helper.make_graph(self._nodes, "resnet50", [image], [out], self._constants)
+        graph = helper.make_graph(self._nodes, settings.family, [image], [out], self._constants)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
         model.ir_version = 8
         onnx.save(model, str(path))
 
-    def conv(self, x: str, name: str, stride: int, padding: int) -> str:
-        kernel = self._constant(f"{name}/kernel", self._tensors[f"{name}/kernel"].transpose(3, 2, 0, 1))
-        bias = self._constant(f"{name}/bias", self._tensors[f"{name}/bias"])
-        return self._node("Conv", x, kernel, bias, strides=[stride] * 2, pads=[padding] * 4)
+    def Conv2D(self, layer: Layer, x: str) -> str:
+        kernel = self._constant(f"{layer.name}/kernel", self._tensors[f"{layer.name}/kernel"].transpose(3, 2, 0, 1))
+        bias = self._constant(f"{layer.name}/bias", self._tensors[f"{layer.name}/bias"])
+        pads = _begins_then_ends(self.paddings[layer.name])
+        return self._node("Conv", x, kernel, bias, strides=list(layer["strides"]), pads=pads)
 
-    def relu(self, x: str) -> str:
-        return self._node("Relu", x)
+    def Activation(self, layer: Layer, x: str) -> str:
+        return self._node(layer["activation"].capitalize(), x)
 
-    def add(self, x: str, y: str) -> str:
+    def Add(self, layer: Layer, x: str, y: str) -> str:
         return self._node("Add", x, y)
 
-    def pool(self, x: str) -> str:
-        return self._node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    def MaxPooling2D(self, layer: Layer, x: str) -> str:
+        size, strides = list(layer["pool_size"]), list(layer["strides"])
+        pads = _begins_then_ends(self.paddings[layer.name])
+        return self._node("MaxPool", x, kernel_shape=size, strides=strides, pads=pads)
 
-    def mean(self, x: str) -> str:
+    def GlobalAveragePooling2D(self, layer: Layer, x: str) -> str:
         return self._node("Flatten", self._node("GlobalAveragePool", x))
 
-    def dense(self, x: str, name: str) -> str:
-        kernel = self._constant(f"{name}/kernel", self._tensors[f"{name}/kernel"])
-        return self._node("Gemm", x, kernel, self._constant(f"{name}/bias", self._tensors[f"{name}/bias"]))
+    def Dense(self, layer: Layer, x: str) -> str:
+        names = (f"{layer.name}/kernel", f"{layer.name}/bias")
+        return self._node("Gemm", x, *(self._constant(name, self._tensors[name]) for name in names))
 
     def _node(self, kind: str, *inputs: str, **settings: Any) -> str:
         from onnx import helper
@@ -92,12 +97,14 @@ class Onnx:
         return name
 
 
-class Torch:
-    """Computes at once, channels last."""
+class Torch(Peer):
+    """Computes at once, channels last; paddings are the same on both sides."""
 
-    def __init__(self, tensors: Tensors):
+    def __init__(self, graph: Graph, tensors: Tensors):
         import torch
 
+        super().__init__(graph)
+        self._torch = torch.nn.functional
         self._tensors = {}
         for name, tensor in tensors.items():
             value = torch.from_numpy(tensor.T.copy() if tensor.ndim == 2 else tensor.copy())
@@ -105,68 +112,43 @@ class Torch:
                 value = value.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
             self._tensors[name] = value
 
-    def conv(self, x: Any, name: str, stride: int, padding: int) -> Any:
-        from torch.nn.functional import conv2d
+    def Conv2D(self, layer: Layer, x: Any) -> Any:
+        kernel, bias = (self._tensors[f"{layer.name}/{part}"] for part in ("kernel", "bias"))
+        return self._torch.conv2d(x, kernel, bias, layer["strides"], _begins(self.paddings[layer.name]))
 
-        return conv2d(x, self._tensors[f"{name}/kernel"], self._tensors[f"{name}/bias"], stride, padding)
+    def Activation(self, layer: Layer, x: Any) -> Any:
+        return {"relu": x.relu_}[layer["activation"]]()
 
-    def relu(self, x: Any) -> Any:
-        return x.relu_()
+    def Add(self, layer: Layer, x: Any, y: Any) -> Any:
+        return y.add_(x)  # the shortcut comes first, and may be used again
 
-    def add(self, x: Any, y: Any) -> Any:
-        return x.add_(y)
+    def MaxPooling2D(self, layer: Layer, x: Any) -> Any:
+        return self._torch.max_pool2d(x, layer["pool_size"], layer["strides"], _begins(self.paddings[layer.name]))
 
-    def pool(self, x: Any) -> Any:
-        from torch.nn.functional import max_pool2d
-
-        return max_pool2d(x, 3, 2, 1)
-
-    def mean(self, x: Any) -> Any:
+    def GlobalAveragePooling2D(self, layer: Layer, x: Any) -> Any:
         return x.mean((2, 3))
 
-    def dense(self, x: Any, name: str) -> Any:
-        from torch.nn.functional import linear
-
-        return linear(x, self._tensors[f"{name}/kernel"], self._tensors[f"{name}/bias"])
+    def Dense(self, layer: Layer, x: Any) -> Any:
+        return self._torch.linear(x, self._tensors[f"{layer.name}/kernel"], self._tensors[f"{layer.name}/bias"])
 
 
-class Count:
-    """Counts multiply-adds; values are shapes (height, width, channels)."""
+def _begins(padding: Padding) -> tuple[int, int]:
+    (top, bottom), (left, right) = padding
+    if (top, left) != (bottom, right):
+        raise ValueError(f"expected as much padding on both sides, received {padding}")
+    return top, left
 
-    def __init__(self, shape_of: dict[str, tuple[int, ...]]):
-        self._shapes = shape_of
-        self.multiply_adds = 0
 
-    def conv(self, x: tuple[int, ...], name: str, stride: int, padding: int) -> tuple[int, ...]:
-        kernel = self._shapes[f"{name}/kernel"]  # (height, width, in, out)
-        rows, columns = ((size + 2 * padding - side) // stride + 1 for size, side in zip(x[:2], kernel))
-        self.multiply_adds += rows * columns * math.prod(kernel)
-        return rows, columns, kernel[-1]
-
-    def relu(self, x: tuple[int, ...]) -> tuple[int, ...]:
-        return x
-
-    def add(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
-        if x != y:
-            raise ValueError(f"expected equal shapes, received {x} and {y}")
-        return x
-
-    def pool(self, x: tuple[int, ...]) -> tuple[int, ...]:
-        return (x[0] - 1) // 2 + 1, (x[1] - 1) // 2 + 1, x[2]
-
-    def mean(self, x: tuple[int, ...]) -> tuple[int, ...]:
-        return (x[2],)
-
-    def dense(self, x: tuple[int, ...], name: str) -> tuple[int, ...]:
-        self.multiply_adds += math.prod(self._shapes[f"{name}/kernel"])
-        return (self._shapes[f"{name}/bias"][0],)
+def _begins_then_ends(padding: Padding) -> list[int]:
+    return [begin for begin, _ in padding] + [end for _, end in padding]
 
 
 def multiply_adds(settings: NetworkSettings) -> int:
-    """Of one image through one network."""
-    count = Count(shapes(settings))
-    height, width, channels = settings.input_shape
-    assert height is not None
-    if network(count, (height, width, channels)) != (settings.classes,):
-        raise ValueError("expected as many logits as classes")
-    return count.multiply_adds
+    """Of one image through one network: each value of a kernel once for each place that it is put on."""
+    graph = logits_graph(settings)
+    places, tensors = output_shapes(graph), tensor_shapes(graph)
+    return sum(
+        math.prod(places[layer.name][1:-1]) * math.prod(tensors[f"{layer.name}/kernel"])  # type: ignore[arg-type]
+        for layer in graph.layers
+        if f"{layer.name}/kernel" in tensors
+    )

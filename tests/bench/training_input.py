@@ -45,7 +45,8 @@ def measure(rows: int, rounds: int) -> None:
 def main(images: str, rows: int) -> None:
     import keras
 
-    from hbac.network.resnet import NetworkSettings, build
+    from hbac.network.families import build
+    from hbac.network.settings import NetworkSettings
     from hbac.preprocessing.presets import PRESETS
     from hbac.preprocessing.three_zooms import THREE_ZOOMS
     from hbac.processes import usable_cores

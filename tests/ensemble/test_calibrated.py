@@ -18,7 +18,8 @@ from hbac.ensemble.calibrated import Ensemble, check_preprocessing
 from hbac.errors import HbacError, WeightsError
 from hbac.files import sha256_of
 from hbac.network.engine import AUTO, BY_NAME, make_engine, softmax
-from hbac.network.resnet import HEAD, NetworkSettings, build
+from hbac.network.families import build
+from hbac.network.settings import HEAD, NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.golden import golden_image, probe
 from hbac.preprocessing.presets import PRESETS, STARTER

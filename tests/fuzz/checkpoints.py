@@ -26,7 +26,7 @@ from helpers_hostile import BROKEN, KERAS, MANIFESTS, STALE, WIDTH, broken_manif
 from helpers_payloads import PAYLOADS, run_payload
 
 from hbac.errors import WeightsError
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.weights.keras_files import export_keras
 from hbac.weights.manifest import MANIFEST_NAME
 

@@ -1,11 +1,13 @@
-"""The network against keras.applications, its table of shapes against the built model, and its folded form."""
+"""ResNet50 against keras.applications; its head by hand."""
 
 import keras
 import numpy as np
 import pytest
 from helpers_folds import keras_resnet50, random_tensors, relative_difference
 
-from hbac.network.resnet import HEAD, NetworkSettings, backbone, build, fold_batch_norm, shapes
+from hbac.network.batch_norm import fold_batch_norm
+from hbac.network.families import backbone, build, logits_graph, shapes
+from hbac.network.settings import HEAD, NetworkSettings
 from hbac.weights.tensors import set_weights
 
 FULL_PARAMETERS = 25_636_712  # of ResNet50 with 1000 classes, keras.io/api/applications
@@ -62,7 +64,7 @@ def test_the_table_of_shapes_is_that_of_the_built_model(width):
     model = build(settings)
     assert shapes(settings) == {variable.path: tuple(variable.shape) for variable in model.weights}
     assert shapes(settings, head=False) == {v.path: tuple(v.shape) for v in backbone(settings).weights}
-    assert model.get_layer(HEAD).input.shape == (None, settings.features)
+    assert model.get_layer(HEAD).input.shape == (None, 32 * width)
 
 
 @pytest.fixture(scope="module")
@@ -75,27 +77,13 @@ def test_the_folded_network_computes_the_same_logits(narrow):
     settings, tensors, images = narrow
     whole, folded = build(settings), build(settings, batch_norm=False)
     set_weights(whole, tensors)
-    set_weights(folded, fold_batch_norm(tensors))
+    set_weights(folded, fold_batch_norm(logits_graph(settings), tensors)[1])
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in folded.layers)
     expected, received = (
         keras.Model(model.input, model.get_layer(HEAD).output)(images, training=False).numpy()
         for model in (whole, folded)
     )
     assert relative_difference(received, expected) <= 1e-5
-
-
-def test_folding_is_the_formula_of_batch_normalisation():
-    """One channel by hand: (2 x + 1 - 3) * 4 / sqrt(0.25 + eps) + 5."""
-    names = ("gamma", "beta", "moving_mean", "moving_variance")
-    tensors = {f"a_bn/{name}": np.array([value], np.float32) for name, value in zip(names, (4, 5, 3, 0.25))}
-    tensors |= {"a_conv/kernel": np.full((1, 1, 1, 1), 2, np.float32), "a_conv/bias": np.array([1], np.float32)}
-    folded = fold_batch_norm({**tensors, f"{HEAD}/bias": np.array([7], np.float16)})
-    scale = 4 / np.sqrt(0.25 + 1.001e-5)
-    assert folded["a_conv/kernel"].item() == pytest.approx(2 * scale, rel=1e-6)
-    assert folded["a_conv/bias"].item() == pytest.approx((1 - 3) * scale + 5, rel=1e-6)
-    assert folded[f"{HEAD}/bias"].item() == 7
-    assert set(folded) == {"a_conv/kernel", "a_conv/bias", f"{HEAD}/bias"}
-    assert {tensor.dtype for tensor in folded.values()} == {np.dtype(np.float32)}
 
 
 def test_the_head_is_pooling_a_dense_layer_and_a_softmax(narrow):

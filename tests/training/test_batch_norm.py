@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hbac.network.resnet import NetworkSettings, build
+from hbac.network.families import build
+from hbac.network.settings import NetworkSettings
 from hbac.training.batch_norm import MOMENTUM, estimate_statistics, layers_of, prepare, training_pass
 
 

@@ -9,7 +9,8 @@ from helpers_folds import golden_variants
 from safetensors.numpy import load_file
 
 from hbac.errors import HbacError, InputError
-from hbac.network.resnet import HEAD, NetworkSettings, build, shapes
+from hbac.network.families import build, shapes
+from hbac.network.settings import HEAD, NetworkSettings
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.training.batches import epoch_batches

@@ -6,6 +6,7 @@ import shutil
 import struct
 import warnings
 import zipfile
+from dataclasses import replace
 from functools import cache
 
 import h5py
@@ -16,7 +17,8 @@ from helpers_folds import keras_resnet50, needs_names, random_tensors, relative_
 from keras import layers
 
 from hbac.errors import WeightsError
-from hbac.network.resnet import HEAD, NetworkSettings, backbone, build
+from hbac.network.families import FAMILIES, backbone, build
+from hbac.network.settings import HEAD, NetworkSettings
 from hbac.weights import keras_files
 from hbac.weights.keras_files import export_keras, import_weights
 from hbac.weights.tensors import set_weights
@@ -394,8 +396,11 @@ def test_the_older_imagenet_file_is_refused_by_its_names(tmp_path):
 def test_the_older_imagenet_file_is_refused_by_its_digest(tmp_path, monkeypatch):
     path = write_keras_2_file(tmp_path / "notop.h5", random_tensors(NET, 5, head=False))
     digest = keras_files.hashlib.md5(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(keras_files, "OLD_IMAGENET_NOTOP_MD5_START", digest[:8])
-    with pytest.raises(WeightsError, match=f"MD5 {keras_files.IMAGENET_NOTOP_MD5}.*received the older file"):
+    ours = FAMILIES["resnet50"]
+    assert ours.imagenet is not None
+    outdated = replace(ours, imagenet=replace(ours.imagenet, outdated_md5=digest[:8]))
+    monkeypatch.setitem(FAMILIES, "resnet50", outdated)
+    with pytest.raises(WeightsError, match=f"MD5 {ours.imagenet.md5}.*received the older file"):
         import_weights(path, NET, head=False)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hbac import hms
 from hbac.errors import WeightsError
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.presets import PRESETS, STARTER
 from hbac.preprocessing.three_zooms import SHAPE, THREE_ZOOMS

@@ -10,7 +10,8 @@ from helpers_folds import random_tensors
 
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
-from hbac.network.resnet import NetworkSettings, build
+from hbac.network.families import build
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.weights.checkpoints import load_fold, read_tensors

@@ -29,8 +29,8 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.inference.run import predict as predict
     from hbac.inference.submission import check_submission as check_submission
     from hbac.inference.submission import write_submission as write_submission
-    from hbac.network.resnet import NetworkSettings as NetworkSettings
-    from hbac.network.resnet import build as build
+    from hbac.network.families import build as build
+    from hbac.network.settings import NetworkSettings as NetworkSettings
     from hbac.network.tensorflow_engine import TensorFlowEngine as TensorFlowEngine
     from hbac.preprocessing.load import load_record as load_record
     from hbac.preprocessing.multitaper import host_spectrogram as host_spectrogram
@@ -76,8 +76,8 @@ _HOME = {
     "make_image": "preprocessing.presets",
     "load_record": "preprocessing.load",
     "Loader": "preprocessing.readers",
-    "NetworkSettings": "network.resnet",
-    "build": "network.resnet",
+    "NetworkSettings": "network.settings",
+    "build": "network.families",
     "TensorFlowEngine": "network.tensorflow_engine",
     "Manifest": "weights.manifest",
     "read_manifest": "weights.manifest",

@@ -220,7 +220,7 @@ def _import(options: argparse.Namespace) -> None:
     import numpy as np
 
     from hbac.errors import WeightsError
-    from hbac.network.resnet import NetworkSettings
+    from hbac.network.settings import NetworkSettings
     from hbac.weights.keras_files import import_weights
     from hbac.weights.tensors import write_safetensors
 
@@ -246,7 +246,7 @@ def _export(options: argparse.Namespace) -> None:
 
 def _manifest(options: argparse.Namespace) -> None:
     from hbac.errors import InputError
-    from hbac.network.resnet import NetworkSettings
+    from hbac.network.settings import NetworkSettings
     from hbac.network.tensorflow_engine import TensorFlowEngine
     from hbac.preprocessing.presets import PRESETS
     from hbac.weights.checkpoints import Checkpoint, new_manifest

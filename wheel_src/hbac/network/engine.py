@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.errors import WeightsError
+from hbac.network.graph import Tensors
 from hbac.network.openvino_engine import OpenVinoEngine
-from hbac.network.resnet import NetworkSettings, Tensors
+from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 
 Array = npt.NDArray[np.float32]
@@ -33,7 +34,7 @@ class Engine(Protocol):
         """Take the folds, in their order, each once and let go before the next is asked for."""
 
     def logits(self, fold: int, images: Array) -> Array:
-        """(batch, 400, 300, 3) float32 to (batch, 6) float32, before the softmax. Safe to call from several threads."""
+        """(batch, *input_shape) float32 to (batch, classes) float32, before the softmax. Safe to call from several threads."""
 
     def close(self) -> None:
         """Free what `load` took."""
@@ -67,7 +68,7 @@ def softmax(logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> 
 
 
 def finite_logits(engine: Engine, fold: int, images: npt.NDArray[np.float32], where: object) -> npt.NDArray[np.float32]:
-    """What an engine answers, (batch, 6); raises WeightsError where that is not finite."""
+    """What an engine answers, (batch, classes); raises WeightsError where that is not finite."""
     logits = engine.logits(fold, images)
     if not np.isfinite(logits).all():
         raise WeightsError(f"{where}: expected finite logits, received {logits.tolist()}")

@@ -6,7 +6,6 @@ and the order. On GPUs a stream each, float16 but for the head, and large batche
 """
 
 import contextlib
-import os
 import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.errors import HbacError, one_line
-from hbac.network.resnet import HEAD, NetworkSettings, Tensors, build, fold_batch_norm
+from hbac.network.batch_norm import fold_batch_norm, without_batch_norm
+from hbac.network.families import logits_graph
+from hbac.network.graph import Tensors
+from hbac.network.keras_model import build_keras
+from hbac.network.quiet import import_tensorflow
+from hbac.network.settings import NetworkSettings
 from hbac.processes import usable_cores
 
 Array = npt.NDArray[np.float32]
@@ -37,9 +41,8 @@ class TensorFlowEngine:
     """
 
     def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # three lines about CPU features help nobody at 2 a.m.
         try:
-            import tensorflow as tf
+            tf = import_tensorflow()
         except ImportError as error:
             raise HbacError(f"engine tensorflow: expected TensorFlow installed, received {one_line(error)}") from error
 
@@ -70,10 +73,8 @@ class TensorFlowEngine:
 
         TensorFlow compiles a graph in its first call, here, while the next fold is read.
         """
-        import keras
-
-        whole = build(self._settings, batch_norm=False, precision="float32" if self.exact else "mixed_float16")
-        network = keras.Model(whole.input, whole.get_layer(HEAD).output)
+        graph = logits_graph(self._settings)
+        network = build_keras(without_batch_norm(graph), "float32" if self.exact else "mixed_float16")
         make = self._session if self.exact else self._function
         anything = np.zeros((1, *(size or 32 for size in self._settings.input_shape)), np.float32)
 
@@ -82,7 +83,7 @@ class TensorFlowEngine:
             return call
 
         with ThreadPoolExecutor(1) as compiler:
-            calls = (make(network, fold_batch_norm(tensors)) for tensors in folds)
+            calls = (make(network, fold_batch_norm(graph, tensors)[1]) for tensors in folds)
             self._calls = list(compiler.map(compiled, calls))
 
     def _session(self, network: Any, tensors: Tensors) -> Callable[[Array], Array]:
@@ -105,8 +106,12 @@ class TensorFlowEngine:
 
     def _network(self, network: Any, tensors: Tensors, images: Any) -> Any:
         """Logits with constants in the graph: they let oneDNN keep its reordered weights."""
-        constants = [self._tf.constant(tensors[variable.path]) for variable in network.trainable_variables]
-        return network.stateless_call(constants, [], images, training=False)[0]
+
+        def constants(variables: Any) -> list[Any]:
+            return [self._tf.constant(tensors[variable.path]) for variable in variables]
+
+        trained, statistics = constants(network.trainable_variables), constants(network.non_trainable_variables)
+        return network.stateless_call(trained, statistics, images, training=False)[0]
 
     def _on_a_free_gpu(self, function: Callable[[Any], Any], images: Array) -> Array:
         gpu = self._free.get()

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from hbac.errors import HbacError, InputError
 from hbac.files import write_atomically
-from hbac.network.resnet import Tensors, build, shapes
+from hbac.network.families import build, shapes
+from hbac.network.graph import Tensors
 from hbac.training.batch_norm import estimate_statistics, prepare, training_pass
 from hbac.training.batches import epoch_batches
 from hbac.training.metrics import kl_divergence

@@ -9,7 +9,7 @@ from typing import Any
 from hbac import kaggle
 from hbac.durations import parse_duration
 from hbac.errors import InputError
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.training.devices import visible_gpus
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
 from hbac.training.state import FoldFiles

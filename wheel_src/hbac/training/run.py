@@ -13,7 +13,8 @@ import numpy as np
 
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
-from hbac.network.resnet import NetworkSettings, Tensors
+from hbac.network.graph import Tensors
+from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
 from hbac.training import out_of_fold

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
 SCORED_VOTES = 10  # rows with so many make up stage 2, choose the epoch and the temperature, and are the headline

@@ -12,7 +12,9 @@ from hbac import hms
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
 from hbac.network.engine import Engine, finite_logits, softmax
-from hbac.network.resnet import NetworkSettings, Tensors, shapes
+from hbac.network.families import shapes
+from hbac.network.graph import Tensors
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import golden_image, probe
 from hbac.preprocessing.preset import Preset
 from hbac.weights.keras_files import import_weights

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +17,16 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.network.resnet import BN_PARTS, HEAD, NetworkSettings, Tensors, build, shapes
+from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
+from hbac.network.graph import Graph, Tensors, keras_order
+from hbac.network.settings import HEAD, NetworkSettings
+from hbac.network.shape_inference import BN_PARTS, TensorShapes, tensor_shapes
 from hbac.weights.keras_config import layer_names
 from hbac.weights.tensors import LISTED, check_finite, compare_shapes, set_weights
 
 if TYPE_CHECKING:
     import h5py
 
-IMAGENET_NOTOP_MD5 = "4d473c1dd8becc155b73f8504c6f6626"
-OLD_IMAGENET_NOTOP_MD5_START = "a268eb85"
-OLD_LAYER_NAMES = re.compile(r"(res|bn)\d[a-f]_branch|^bn_conv1$")
 CHANGING = re.compile(  # layers that change the answer and leave nothing but their name among the weights
     r"^(tf\.|(rescaling|normalization|lambda|resizing|center_crop|average_pooling2d|global_max_pooling2d)(_\d+)?$)"
 )
@@ -48,19 +48,27 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
             layer under any name is taken for `predictions`.
 
     Returns:
-        Names to float32 arrays, as `resnet.shapes` has them.
+        Names to float32 arrays, as `families.shapes` has them.
 
     Raises:
         WeightsError: not such a file, or layers are missing, renamed, added, of another shape or in another order.
     """
     content, config = _content(path)
+    imagenet = family_named(settings.family).imagenet
+    if imagenet and hashlib.md5(content, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
+        raise _outdated(path, imagenet)
+    graph = whole_graph(settings) if head else backbone_graph(settings)
     try:
         import h5py
 
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_objects(path, file)
-            layers = list(_legacy_layers(path, file) if _is_legacy(file) else _layers(path, file, layer_names(config)))
-            return _by_our_names(path, layers, shapes(settings, head=head), head)
+            if _is_legacy(file):
+                layers = list(_legacy_layers(path, file, imagenet))
+            else:
+                layers = list(_layers(path, file, layer_names(config)))
+                _refuse_outdated(path, (name for name, _ in layers), imagenet)
+            return _by_our_names(path, layers, graph)
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
         raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
 
@@ -98,17 +106,19 @@ def _content(path: Path) -> tuple[bytes, bytes]:
                 content, config = archive.read("model.weights.h5"), archive.read("config.json")
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise WeightsError(f"{path}: expected a Keras file: {error}") from error
-    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if md5.startswith(OLD_IMAGENET_NOTOP_MD5_START):
-        raise _old_imagenet(path)
     return content, config
 
 
-def _old_imagenet(path: Path) -> WeightsError:
+def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
     return WeightsError(
-        f"{path}: expected the ImageNet file with layers conv1_conv, conv2_block1_1_conv ... (MD5 {IMAGENET_NOTOP_MD5}), "
-        "received the older file of the same name with layers res2a_branch2a ..., whose network differs"
+        f"{path}: expected the ImageNet file with layers {imagenet.example} (MD5 {imagenet.md5}), "
+        f"received the older file of the same name with layers {imagenet.outdated_example}, whose network differs"
     )
+
+
+def _refuse_outdated(path: Path, layers: Iterable[str], imagenet: ImageNetFile | None) -> None:
+    if imagenet and any(map(imagenet.outdated_layers.search, layers)):
+        raise _outdated(path, imagenet)
 
 
 def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
@@ -194,7 +204,7 @@ def _numbered(path: Path, group: "h5py.Group") -> dict[str, Any]:
     return {name: group[str(i)] for i, name in enumerate(names)}
 
 
-def _legacy_layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
+def _legacy_layers(path: Path, file: "h5py.File", imagenet: ImageNetFile | None) -> Iterator[Layer]:
     """Layers of a Keras 2 file: attributes `layer_names` and, for each, `weight_names` such as conv1_conv/kernel:0."""
     root = file.get("model_weights", file)
     for layer in _names(root, "layer_names"):
@@ -209,9 +219,10 @@ def _legacy_layers(path: Path, file: "h5py.File") -> Iterator[Layer]:
                     f"{path}: expected each tensor once, received {brief(stated)} twice in {brief(layer)}"
                 )
             parts[variable.split(":")[0]] = group[stated]
+        _refuse_outdated(path, variables, imagenet)
         nested = len(variables) > 1  # a model in the model: its group holds the variables of all its layers
         for owner, parts in variables.items():
-            if not nested and owner != layer and not OLD_LAYER_NAMES.search(owner):
+            if not nested and owner != layer:
                 raise WeightsError(
                     f"{path}: expected variables of layer {brief(layer)}, received those of {brief(owner)}"
                 )
@@ -238,10 +249,9 @@ def _refuse_changing(path: Path, name: str) -> None:
         )
 
 
-def _by_our_names(path: Path, layers: list[Layer], expected: dict[str, tuple[int, ...]], head: bool) -> Tensors:
-    if any(OLD_LAYER_NAMES.search(name) for name, _ in layers):
-        raise _old_imagenet(path)
-    if head:
+def _by_our_names(path: Path, layers: list[Layer], graph: Graph) -> Tensors:
+    expected = tensor_shapes(graph)
+    if HEAD in graph.by_name:
         layers = _name_the_head(layers, expected)
     names = [name for name, _ in layers]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -252,14 +262,14 @@ def _by_our_names(path: Path, layers: list[Layer], expected: dict[str, tuple[int
         if getattr(data, "shape", None) is None or data.dtype.kind != "f":
             raise WeightsError(f"{path}: expected an array of floats at {brief(name)}, received {brief(data)}")
     compare_shapes(path, expected, {name: data.shape for name, data in arrays.items()})
-    _check_order(path, names, expected)
+    _check_order(path, names, graph)
     with np.errstate(over="ignore"):  # of float64; what became infinite is named below
         tensors = {name: np.asarray(arrays[name][()], np.float32) for name in expected}
     check_finite(path, tensors)
     return tensors
 
 
-def _name_the_head(layers: list[Layer], expected: dict[str, tuple[int, ...]]) -> list[Layer]:
+def _name_the_head(layers: list[Layer], expected: TensorShapes) -> list[Layer]:
     """The one dense layer of the head's shape is `predictions`, whatever its name."""
     ours = {name.rsplit("/", 1)[0] for name in expected}
     heads = [
@@ -272,28 +282,14 @@ def _name_the_head(layers: list[Layer], expected: dict[str, tuple[int, ...]]) ->
     return [(HEAD, parts) if i == heads[0] else (name, parts) for i, (name, parts) in enumerate(layers)]
 
 
-def _check_order(path: Path, received: list[str], expected: dict[str, tuple[int, ...]]) -> None:
+def _check_order(path: Path, received: list[str], graph: Graph) -> None:
     """Layers that share a shape must come in the network's order: names that changed places are a wrong file.
 
-    Convolutions and normalisations each keep one order in all versions of Keras, whatever stands between them.
+    Layers of one kind keep one order in all versions of Keras, whatever stands between them.
     """
-    order = _keras_order(list(dict.fromkeys(name.rsplit("/", 1)[0] for name in expected)))
-    for kind in ("_conv", "_bn"):
-        ours, theirs = ([name for name in names if name.endswith(kind)] for names in (order, received))
+    order = keras_order(graph)
+    for kind in dict.fromkeys(graph.by_name[name].kind for name in received):
+        ours, theirs = ([name for name in names if graph.by_name[name].kind == kind] for names in (order, received))
         moved = [f"{a} (found {b})" for a, b in zip(ours, theirs) if a != b]
         if moved:
             raise WeightsError(f"{path}: expected layers in the network's order, others stand at {moved[:LISTED]}")
-
-
-def _keras_order(names: list[str]) -> list[str]:
-    """Layers in the order of `keras.Model.layers`: by depth, so that a shortcut's stand right before `_3_`."""
-    out, shortcut = [], []
-    for name in names:
-        if "_0_" in name:
-            shortcut.append(name)
-            continue
-        if name.endswith("_3_conv"):
-            out += shortcut
-            shortcut = []
-        out.append(name)
-    return out

@@ -10,7 +10,7 @@ from hbac import hms
 from hbac.errors import WeightsError
 from hbac.files import write_atomically
 from hbac.kaggle import MANIFEST_NAME as MANIFEST_NAME
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.preset import Preset
 from hbac.weights.schema import SCHEMA, checked, unique_keys
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hbac import hms
 from hbac.errors import WeightsError, brief
-from hbac.network.resnet import NetworkSettings
+from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import PRESETS

@@ -15,7 +15,7 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.network.resnet import Tensors
+from hbac.network.graph import Tensors
 
 if TYPE_CHECKING:
     import keras

@@ -1,0 +1,70 @@
+"""TensorFlow and Keras imported without lines on standard error that a user cannot act on.
+
+TensorFlow has two logs. Its own reads TF_CPP_MIN_LOG_LEVEL once, when TensorFlow is imported. Newer parts of it write to
+Abseil's log, which reads no variable ("WARNING: All log messages before absl::InitializeLog() is called are written to
+STDERR") and is told the same level here. Errors are shown as ever.
+"""
+
+import ctypes
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 0 everything, 1 no information, 2 no warnings, 3 no errors
+ONLY_ERRORS = "2"
+# void absl::SetMinLogLevel(absl::LogSeverityAtLeast), whose namespace names Abseil's version
+SET_MIN_LOG_LEVEL = re.compile(rb"_ZN4absl(?:\d+lts_\d+)?14SetMinLogLevelENS\d?_18LogSeverityAtLeastE")
+
+
+def import_tensorflow() -> Any:
+    """TensorFlow, which then shows errors only, unless TF_CPP_MIN_LOG_LEVEL says otherwise.
+
+    Raises:
+        ImportError: TensorFlow is not there or does not work.
+    """
+    os.environ.setdefault(LEVEL, ONLY_ERRORS)
+    import tensorflow as tf
+
+    _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ[LEVEL])
+    return tf
+
+
+def import_keras() -> Any:
+    """Keras, and if it computes with TensorFlow, that as `import_tensorflow` does.
+
+    Raises:
+        ImportError: Keras is not there or does not work.
+    """
+    os.environ.setdefault(LEVEL, ONLY_ERRORS)
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import_tensorflow()
+    return keras
+
+
+def _tell_abseil(folder: Path, level: str) -> bool:
+    """Whether Abseil took the level; where TensorFlow's library does not show the function, its lines stay."""
+    if level not in ("0", "1", "2", "3"):
+        return False
+    for library, name in _functions(folder):
+        try:
+            function = getattr(ctypes.CDLL(str(library)), name)
+        except (OSError, AttributeError):
+            continue
+        function.argtypes, function.restype = [ctypes.c_int], None
+        function(int(level))
+        return True
+    return False
+
+
+def _functions(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Libraries of TensorFlow that may export the function, and its name in each."""
+    for library in folder.glob("libtensorflow_framework.*"):
+        with open(library, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            found = SET_MIN_LOG_LEVEL.search(content)
+            if found:
+                yield library, found[0].decode()

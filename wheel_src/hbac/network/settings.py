@@ -1,0 +1,17 @@
+"""What defines a network: its family and the numbers that each family's graph is made from."""
+
+from dataclasses import dataclass
+
+HEAD = "predictions"  # the layer of logits, in every family
+PROBABILITIES = "probabilities"  # the softmax behind it, the last layer of every family
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """The width of its first bottleneck (64 is ResNet50 itself), its head, its input and its family."""
+
+    width: int = 64
+    classes: int = 6
+    input_shape: tuple[int | None, int, int] = (400, 300, 3)  # a height of None takes any
+    dropout: float = 0.0
+    family: str = "resnet50"  # of `families.FAMILIES`
