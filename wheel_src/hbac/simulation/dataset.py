@@ -127,7 +127,7 @@ def write_recording(out: Path, recording: Recording) -> None:
 def render(recording: Recording) -> npt.NDArray[np.float32]:
     """The signal: ((length_s + 2 * LEAD_S) * 200, 20) float32 microvolts of two decimals, NaN in the gaps."""
     rng = np.random.default_rng(recording.seed)
-    shifted = [Episode(e.start_s + LEAD_S, e.stop_s + LEAD_S, e.weights) for e in recording.episodes]
+    shifted = [Episode(e.start_s + LEAD_S, e.stop_s + LEAD_S, e.mixture) for e in recording.episodes]
     eeg = synthesise(recording.length_s + 2 * LEAD_S, shifted, recording.patient, rng)
     eeg = np.round(eeg.astype(np.float64), 2).astype(np.float32)
     for start_s, stop_s in recording.gaps_s:
@@ -138,7 +138,12 @@ def render(recording: Recording) -> npt.NDArray[np.float32]:
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
     content = io.BytesIO()
     table.to_parquet(
-        content, engine="pyarrow", compression="snappy", index=False, row_group_size=len(table), write_page_checksum=True
+        content,
+        engine="pyarrow",
+        compression="snappy",
+        index=False,
+        row_group_size=len(table),
+        write_page_checksum=True,
     )
     write_atomically(path, content.getvalue())
 
@@ -177,7 +182,7 @@ def _label_rows(recording: Recording) -> list[tuple[Any, ...]]:
     for eeg in recording.eegs:
         labels = zip(eeg.offsets_s, eeg.votes, eeg.label_ids, strict=True)
         for sub_id, (offset, votes, label_id) in enumerate(labels):
-            place = (float(offset), recording.spectrogram_id, len(rows), float(eeg.start_s + offset))
+            window = (float(offset), recording.spectrogram_id, len(rows), float(eeg.start_s + offset))
             consensus = hms.CONSENSUS_NAMES[int(np.argmax(votes))]
-            rows.append((eeg.eeg_id, sub_id, *place, label_id, recording.patient_id, consensus, *votes))
+            rows.append((eeg.eeg_id, sub_id, *window, label_id, recording.patient_id, consensus, *votes))
     return rows
