@@ -19,7 +19,7 @@ from hbac.simulation.dataset import ANSWERS_TABLE, plan, render, simulate
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "hms_sample"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records of the competition in {REAL}")
 
-SEED, PATIENTS, TEST_RECORDS = 10, 6, 2
+SEED, PATIENTS, TEST_RECORDS = 370, 3, 2  # small, and yet nine EEGs, several of a recording, gaps and windows
 HZ = np.array(hms.SPECTROGRAM_FREQUENCIES_HZ)
 DELTA = (HZ >= 1) & (HZ <= 4)
 

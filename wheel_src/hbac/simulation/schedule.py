@@ -46,15 +46,9 @@ MEDIAN_WINDOWS: Final = (6.5, 5.3, 5.5, 13.0, 6.0, 2.4)  # real: median number o
 WINDOWS_LOG_SPREAD: Final = 0.95  # the spread of its log, in panels of 3 or more
 BRIEF_PANEL_MANY_CHANCE: Final = 0.13  # chance of as many in a panel of one or two; otherwise one window
 MAX_WINDOWS: Final = 80  # real: 743
-MEDIAN_STEP_S: Final = (
-    6.6,
-    4.5,
-    3.0,
-    2.6,
-    3.6,
-    5.4,
-)  # real: median of an EEG's mean step between windows by class, and
-STEP_LOG_SPREAD: Final = 0.6  # the spread of its log
+# Real: median of an EEG's mean step between windows, by class.
+MEDIAN_STEP_S: Final = (6.6, 4.5, 3.0, 2.6, 3.6, 5.4)
+STEP_LOG_SPREAD: Final = 0.6  # of the log of that mean step
 MAX_STEP_S: Final = 48
 MAX_LABELLED_S: Final = 240  # from an EEG's first window to its last; real: 1 % have more, up to 3,372
 EEG_PAUSE_S: Final = (50, 130.0, 350.0)  # between two EEGs: at least, mean of what comes on top, and its most
