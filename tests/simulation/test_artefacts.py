@@ -8,7 +8,7 @@ from scipy import signal
 from hbac.preprocessing.montage import bipolar
 from hbac.simulation.amplifier import add_pop, add_recording
 from hbac.simulation.artefacts import add_artefacts, add_blinks, add_glances, add_mimic, add_movement, add_muscle, ekg
-from hbac.simulation.background import draw_course
+from hbac.simulation.background import draw_states
 from hbac.simulation.patient import draw_patient
 
 SAMPLES = 60 * 200
@@ -78,7 +78,7 @@ def test_a_pop_is_a_step_of_one_electrode_that_decays():
 def test_the_heart_beats_at_the_patient_s_rate_in_the_ekg_and_faintly_in_the_eeg():
     patient = replace(draw_patient(rng_of(), False), muscle=0.0, tonic=-9.0, heart_hz=1.5)
     eeg = silence()
-    states = draw_course(SAMPLES, "encephalopathic", rng_of())
+    states = draw_states(SAMPLES, "encephalopathic", rng_of())
     states = replace(states, awake=np.zeros(SAMPLES, np.float32))
     beats = add_artefacts(eeg, patient, states, rng_of(1))
     assert len(beats) == pytest.approx(90, abs=10)

@@ -7,13 +7,13 @@ from scipy import signal
 
 from hbac.preprocessing.montage import bipolar
 from hbac.simulation.background import (
-    GAPS,
     SEQUENCES,
     STATES,
+    SUPPRESSION,
     aperiodic,
     background,
     continuity,
-    draw_course,
+    draw_states,
     focal_slowing,
 )
 from hbac.simulation.patient import VIGILANCE, Patient, draw_patient
@@ -69,7 +69,7 @@ def test_slow_waves_in_front_lead_those_behind():
 
 def test_alpha_is_largest_at_the_back_and_there_only_while_the_patient_is_awake():
     patient, rng = someone(alpha=2.0, alpha_hz=9.0), np.random.default_rng(2)
-    states = draw_course(SAMPLES, "awake", rng)
+    states = draw_states(SAMPLES, "awake", rng)
     awake = replace(states, alpha=np.ones(SAMPLES, np.float32))
     asleep = replace(states, alpha=np.zeros(SAMPLES, np.float32))
     power = {
@@ -89,9 +89,9 @@ def test_focal_slowing_is_delta_on_the_side_of_the_focus(side):
     assert power[at(here)] > 4 * power[at(there)]
 
 
-@pytest.mark.parametrize("kind", GAPS)
+@pytest.mark.parametrize("kind", SUPPRESSION)
 def test_a_discontinuous_background_has_bursts_and_gaps(kind):
-    burst_s, gap_s, left = GAPS[kind]
+    burst_s, gap_s, left = SUPPRESSION[kind]
     level = continuity(120_000, burst_s, gap_s, left, np.random.default_rng(0))
     low = (level < left[1] + 0.02).mean()
     assert low == pytest.approx(gap_s / (burst_s + gap_s), abs=0.15) and level.max() > 0.9
@@ -101,14 +101,14 @@ def test_a_discontinuous_background_has_bursts_and_gaps(kind):
 def test_states_take_their_turns_within_their_ranges_at_any_length(vigilance):
     assert set(SEQUENCES[vigilance]) <= set(STATES)
     for samples in (800, SAMPLES):
-        states = draw_course(samples, vigilance, np.random.default_rng(0))
+        states = draw_states(samples, vigilance, np.random.default_rng(0))
         for values in (states.alpha, states.sleep, states.awake):
             assert values.shape == (samples,) and values.min() >= 0 and values.max() <= 1.001
 
 
 def test_sleep_brings_spindles_over_the_vertex():
     rng = np.random.default_rng(4)
-    states = draw_course(SAMPLES, "asleep", rng)
+    states = draw_states(SAMPLES, "asleep", rng)
     states = replace(states, sleep=np.ones(SAMPLES, np.float32))
     eeg = np.zeros((19, SAMPLES), np.float32)
     add_transients(eeg, someone(), states, rng)

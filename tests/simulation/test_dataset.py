@@ -1,6 +1,7 @@
 """The simulated data set: its format against the competition's, its signals against the answers they were made from."""
 
 import hashlib
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -10,33 +11,36 @@ import pyarrow.parquet as pq
 import pytest
 
 from hbac import hms
-from hbac.errors import InputError
+from hbac.errors import InputError, OutputError
+from hbac.files import write_atomically
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.simulation.dataset import ANSWERS_TABLE, plan, render, simulate
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "hms_sample"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records of the competition in {REAL}")
 
-SEED, PATIENTS, TEST_RECORDS = 10, 6, 2
+SEED, PATIENTS, TEST_RECORDS = 370, 3, 2  # small, and yet nine EEGs, several of a recording, gaps and windows
 HZ = np.array(hms.SPECTROGRAM_FREQUENCIES_HZ)
 DELTA = (HZ >= 1) & (HZ <= 4)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def data(tmp_path_factory):
     out = tmp_path_factory.mktemp("simulated") / "data"
     simulate(out, patients=PATIENTS, seed=SEED, test_records=TEST_RECORDS, workers=2, progress=False)
     return out
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def train(data):
     return pd.read_csv(data / hms.TRAIN_TABLE)
 
 
 def files(root: Path, kind: str, split: str) -> list[Path]:
     folder = {"eeg": hms.eeg_folder, "spectrogram": hms.spectrogram_folder}[kind](split)
-    return sorted((root / folder).glob("*.parquet"))
+    found = sorted((root / folder).glob("*.parquet"))
+    assert found, f"no parquet files in {root / folder}"
+    return found
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -256,7 +260,9 @@ def test_votes_are_whole_panels_and_the_consensus_is_their_first_largest_count(t
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     for workers in (1, 2):
-        simulate(tmp_path / str(workers), patients=1, seed=9, test_records=1, workers=workers, progress=False)
+        simulate(
+            tmp_path / str(workers), patients=1, seed=9, test_records=1, workers=workers, progress=False, single=True
+        )
     assert digests(tmp_path / "1") == digests(tmp_path / "2")
     assert len(digests(tmp_path / "1")) >= 8
 
@@ -299,6 +305,40 @@ def test_a_folder_with_something_in_it_or_a_file_is_refused_and_left_alone(tmp_p
         with pytest.raises(InputError, match=message):
             simulate(out, patients=1, seed=0, progress=False)
     assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="expected a place for a folder"):
+        simulate(tmp_path / "file" / "below", patients=0, seed=0, test_records=1, workers=1, progress=False)
+
+
+def test_a_file_that_cannot_be_written_whole_is_one_line_and_nothing_looks_whole(tmp_path: Path, hbac) -> None:
+    """A limit on the size of a file stands for a full disk: it reaches the processes that write."""
+    out, most = tmp_path / "data", 100_000  # bytes; an EEG file has ten times as many
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+    done = hbac(
+        "simulate", out, "--patients", 0, "--test-records", 1, "--seed", 1, "--workers", 1, "--quiet", preexec_fn=limit
+    )
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+    assert "expected a place to write to" in done.stderr and ".parquet" in done.stderr
+    assert out.is_dir() and not [path for path in out.rglob("*") if path.is_file()]
+
+
+def test_the_tables_are_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, content: bytes) -> None:
+        if path.name == hms.TRAIN_TABLE:
+            raise OutputError(f"{path}: the disk is full")
+        write_atomically(path, content)
+
+    monkeypatch.setattr("hbac.simulation.dataset.write_atomically", refuse)
+    with pytest.raises(OutputError, match=hms.TRAIN_TABLE):
+        simulate(tmp_path / "data", patients=0, seed=1, test_records=1, workers=1, progress=False)
+    assert files(tmp_path / "data", "eeg", "test") and files(tmp_path / "data", "spectrogram", "test")
+    assert not (tmp_path / "data" / hms.TEST_TABLE).exists()
 
 
 def test_the_spectrogram_file_is_that_of_the_eeg_file_where_both_have_whole_frames(data, train):

@@ -8,7 +8,7 @@ from scipy import signal
 from hbac import hms
 from hbac.preprocessing.montage import bipolar
 from hbac.preprocessing.multitaper import host_spectrogram
-from hbac.simulation.eeg import Episode, Patient, add_episode, read_weights, synthesise
+from hbac.simulation.eeg import Episode, Patient, add_episode, read_mixture, synthesise
 from hbac.simulation.patient import MORPHOLOGY, draw_patient
 from hbac.simulation.patterns import Event, discharge, periodic_discharges, rhythmic_delta, seizure, wave_table
 from hbac.simulation.scalp import FRONTNESS, PLACES
@@ -136,7 +136,7 @@ def test_a_wave_s_table_is_one_cycle_with_peak_1_and_sharper_with_its_sharpness(
 
 
 @pytest.mark.parametrize(
-    ("weights", "kind", "lateral", "rhythmic"),
+    ("mixture", "kind", "lateral", "rhythmic"),
     [
         ((0, 1, 0, 0, 0, 0), "periodic", 1, 0),
         ((0, 0, 1, 0, 0, 0), "periodic", 0, 0),
@@ -147,16 +147,16 @@ def test_a_wave_s_table_is_one_cycle_with_peak_1_and_sharper_with_its_sharpness(
         ((0.2, 0.6, 0, 0.2, 0, 0), "periodic", 1, 0.25),
     ],
 )
-def test_weights_become_one_event(weights, kind, lateral, rhythmic):
-    event = read_weights(weights, rng_of())
+def test_a_mixture_becomes_one_event(mixture, kind, lateral, rhythmic):
+    event = read_mixture(mixture, rng_of())
     assert event is not None and event.kind == kind
     assert (event.lateral, event.rhythmic) == pytest.approx((lateral, rhythmic))
-    assert event.clarity == pytest.approx(1 - weights[5]) and event.ictal == pytest.approx(weights[0] / event.clarity)
+    assert event.clarity == pytest.approx(1 - mixture[5]) and event.ictal == pytest.approx(mixture[0] / event.clarity)
 
 
 def test_too_little_of_a_pattern_is_none():
-    assert read_weights((0.05, 0.05, 0, 0, 0, 0.9), rng_of()) is None
-    assert read_weights(only("other"), rng_of()) is None
+    assert read_mixture((0.05, 0.05, 0, 0, 0, 0.9), rng_of()) is None
+    assert read_mixture(only("other"), rng_of()) is None
 
 
 def test_an_episode_changes_its_own_stretch_and_nothing_far_from_it():
@@ -181,8 +181,8 @@ def test_a_clear_pattern_stands_out_more_than_an_unclear_one():
         for seed in range(10):
             eeg = rng_of(seed).normal(0, 10, (19, SAMPLES)).astype(np.float32)
             before = eeg.copy()
-            weights = (0, 0, weight, 0, 0, 1 - weight)
-            add_episode(eeg, Episode(5, 55, weights), someone(seed, strength=1.0), rng_of(seed), seed)
+            mixture = (0, 0, weight, 0, 0, 1 - weight)
+            add_episode(eeg, Episode(5, 55, mixture), someone(seed, strength=1.0), rng_of(seed), seed)
             ratios.append((eeg - before).std() / before.std())
         return float(np.median(ratios))
 

@@ -6,15 +6,15 @@ from hbac.simulation.primitives import (
     at_random,
     bumps,
     coloured,
-    course,
     cycle,
     edges,
     harmonics,
+    interpolated,
     periodic,
+    pulse_train,
     rhythm,
     runs,
     smooth,
-    train,
     wander,
 )
 
@@ -55,9 +55,9 @@ def test_the_rate_of_periodic_events_may_change_over_time():
 
 
 def test_events_stand_where_their_times_say_even_over_both_edges():
-    wave = train(1000, np.array([-0.1, 1.0, 4.99]), bumps([(2, 0, 0.02)], 3, 0.0, rng_of()))
+    wave = pulse_train(1000, np.array([-0.1, 1.0, 4.99]), bumps([(2, 0, 0.02)], 3, 0.0, rng_of()))
     assert wave.argmax() == 200 and wave[200] == pytest.approx(1) and wave[998] > 0.9 and len(wave) == 1000
-    assert train(1000, np.empty(0), bumps([(1, 0, 0.1)], 0, 0.1, rng_of())).max() == 0
+    assert pulse_train(1000, np.empty(0), bumps([(1, 0, 0.1)], 0, 0.1, rng_of())).max() == 0
 
 
 def test_events_at_random_are_as_many_as_their_rate_says():
@@ -99,5 +99,5 @@ def test_smoothing_keeps_a_constant_and_the_mean_of_a_step():
 
 
 def test_a_course_passes_its_points_and_wandering_has_about_unit_variance():
-    assert course(np.linspace(0, 1, 5), (0, 0.5, 1), (0, 2, 0)).tolist() == [0, 1, 2, 1, 0]
+    assert interpolated(np.linspace(0, 1, 5), (0, 0.5, 1), (0, 2, 0)).tolist() == [0, 1, 2, 1, 0]
     assert wander(100_000, 1.0, rng_of()).std() == pytest.approx(np.sqrt(2 / 3), rel=0.1)

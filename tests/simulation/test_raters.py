@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hbac import hms
-from hbac.simulation.raters import CLASS_SHARES, CONFUSIONS, PANELS, choose_panel, draw_raters, draw_votes, draw_weights
+from hbac.simulation.raters import CLASS_SHARES, CONFUSIONS, PANELS, choose_panel, draw_mixture, draw_raters, draw_votes
 
 CLEAR = {name: tuple(float(name == other) for other in hms.CLASSES) for name in hms.CLASSES}
 
@@ -14,14 +14,14 @@ def rng():
     return np.random.default_rng(5)
 
 
-def panels_of(weights, panel, rng, count=400):
+def panels_of(mixture, panel, rng, count=400):
     raters = draw_raters(rng)
-    return np.array([draw_votes(weights, panel, raters, rng) for _ in range(count)])
+    return np.array([draw_votes(mixture, panel, raters, rng) for _ in range(count)])
 
 
 @pytest.mark.parametrize(("panel", "sizes"), [("brief", {1, 2}), ("small", set(range(3, 8))), ("expert", None)])
 def test_panels_have_their_sizes_and_none_has_8_or_9_members(panel, sizes, rng):
-    counts = panels_of(draw_weights("lpd", "expert", rng), panel, rng, 4000).sum(axis=1)
+    counts = panels_of(draw_mixture("lpd", "expert", rng), panel, rng, 4000).sum(axis=1)
     assert set(counts) <= (sizes or set(range(10, 29))) and (sizes is None or len(set(counts)) >= len(sizes) - 1)
 
 
@@ -33,10 +33,10 @@ def test_a_panel_is_almost_of_one_mind_about_a_clear_pattern(kind, panel, rng):
     assert share.mean() > 0.97 and (votes.argmax(axis=1) == hms.CLASSES.index(kind)).mean() > 0.995
 
 
-def test_votes_are_spread_over_an_ambiguous_pattern_as_its_weights_are(rng):
-    weights = (0.05, 0.45, 0.1, 0.3, 0.0, 0.1)
-    votes = panels_of(weights, "expert", rng)
-    np.testing.assert_allclose((votes / votes.sum(axis=1, keepdims=True)).mean(axis=0), weights, atol=0.04)
+def test_votes_are_spread_over_an_ambiguous_pattern_as_its_mixture_is(rng):
+    mixture = (0.05, 0.45, 0.1, 0.3, 0.0, 0.1)
+    votes = panels_of(mixture, "expert", rng)
+    np.testing.assert_allclose((votes / votes.sum(axis=1, keepdims=True)).mean(axis=0), mixture, atol=0.04)
 
 
 def test_raters_have_leanings_of_their_own_that_even_out_over_the_population(rng):
@@ -61,21 +61,21 @@ def test_small_panels_that_disagree_call_for_more_votes(rng):
 
 @pytest.mark.parametrize("kind", hms.CLASSES)
 @pytest.mark.parametrize("panel", PANELS)
-def test_weights_sum_to_one_and_the_class_has_the_most_of_it(kind, panel, rng):
+def test_the_shares_of_a_mixture_sum_to_one_and_the_class_has_the_most_of_it(kind, panel, rng):
     for _ in range(200):
-        weights = draw_weights(kind, panel, rng)
-        assert abs(sum(weights) - 1) < 1e-12 and min(weights) >= 0
-        assert int(np.argmax(weights)) == hms.CLASSES.index(kind)
+        mixture = draw_mixture(kind, panel, rng)
+        assert abs(sum(mixture) - 1) < 1e-12 and min(mixture) >= 0
+        assert int(np.argmax(mixture)) == hms.CLASSES.index(kind)
 
 
 def test_the_panels_follow_what_is_in_the_signal(rng):
     raters = draw_raters(rng)
     for kind in hms.CLASSES:
-        weights = [draw_weights(kind, "expert", rng) for _ in range(500)]
-        votes = np.array([draw_votes(each, "expert", raters, rng) for each in weights])
+        mixtures = [draw_mixture(kind, "expert", rng) for _ in range(500)]
+        votes = np.array([draw_votes(each, "expert", raters, rng) for each in mixtures])
         fractions = votes / votes.sum(axis=1, keepdims=True)
-        np.testing.assert_allclose(fractions.mean(axis=0), np.mean(weights, axis=0), atol=0.04)
-        assert np.corrcoef(np.ravel(weights), np.ravel(fractions))[0, 1] > 0.9
+        np.testing.assert_allclose(fractions.mean(axis=0), np.mean(mixtures, axis=0), atol=0.04)
+        assert np.corrcoef(np.ravel(mixtures), np.ravel(fractions))[0, 1] > 0.9
 
 
 def test_experts_see_few_seizures_and_the_same_patient_tends_to_meet_the_same_kind_of_panel(rng):

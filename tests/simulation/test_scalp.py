@@ -8,14 +8,14 @@ from hbac.simulation.scalp import (
     PLACES,
     PREDOMINANCE,
     Source,
-    field,
+    field_of,
     generalised,
     lagged,
     lateralised,
     mixing,
-    near,
+    near_to,
     over_head,
-    place,
+    place_of,
 )
 
 
@@ -34,14 +34,14 @@ def test_the_right_half_of_the_head_mirrors_the_left():
 
 @pytest.mark.parametrize("name", ["Fp1", "T3", "Cz", "O1"])
 def test_a_source_is_seen_best_by_the_electrode_above_it_and_less_with_the_angle(name):
-    seen = field(Source(place(name), 0.6))
+    seen = field_of(Source(place_of(name), 0.6))
     assert seen.argmax() == at(name) and np.isclose(seen.max(), 1)
-    order = np.argsort(-PLACES @ place(name), kind="stable")
+    order = np.argsort(-PLACES @ place_of(name), kind="stable")
     assert (np.diff(seen[order]) <= 1e-6).all() and seen.min() > 0
 
 
 def test_a_tilted_source_is_seen_with_the_opposite_sign_on_its_far_side():
-    seen = field(Source(place("C3"), 1.2, tilt=(0.0, 1.5, 0.0)))
+    seen = field_of(Source(place_of("C3"), 1.2, tilt=(0.0, 1.5, 0.0)))
     assert seen[at("Fp1")] > 0 > seen[at("O1")]
 
 
@@ -62,14 +62,14 @@ def test_a_lag_of_whole_samples_moves_a_wave_and_fills_with_silence():
 def test_a_wave_arrives_at_each_source_s_place_with_its_gain_and_lag():
     impulse = np.zeros(100, np.float32)
     impulse[10] = 1
-    eeg = over_head(impulse, [Source(place("Fp1"), 0.1), Source(place("O1"), 0.1, 0.5, 0.1)])
+    eeg = over_head(impulse, [Source(place_of("Fp1"), 0.1), Source(place_of("O1"), 0.1, 0.5, 0.1)])
     assert eeg.shape == (19, 100)
     assert eeg[at("Fp1"), 10] == pytest.approx(1, abs=0.01) and eeg[at("O1"), 30] == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_lateralised_pattern_is_strongest_at_its_focus_and_weak_on_the_other_side():
     for side, here, there in ((-1, "T3", "T4"), (1, "T4", "T3")):
-        seen = mixing(lateralised(place("T3", side), 0.5, 0.2, 0.02)).sum(axis=1)
+        seen = mixing(lateralised(place_of("T3", side), 0.5, 0.2, 0.02)).sum(axis=1)
         assert seen.argmax() == at(here) and seen[at(there)] < 0.6 * seen[at(here)]
 
 
@@ -86,6 +86,6 @@ def test_a_generalised_pattern_is_the_same_on_both_sides_and_largest_where_it_pr
 
 def test_a_place_nearby_is_on_the_sphere_and_nearby():
     rng = np.random.default_rng(0)
-    moved = np.array([near(place("C3"), 0.2, rng) for _ in range(50)])
+    moved = np.array([near_to(place_of("C3"), 0.2, rng) for _ in range(50)])
     assert np.allclose(np.linalg.norm(moved, axis=1), 1)
-    assert np.median(np.arccos(moved @ place("C3"))) < 0.3
+    assert np.median(np.arccos(moved @ place_of("C3"))) < 0.3

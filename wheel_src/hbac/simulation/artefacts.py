@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import EEG_RATE_HZ, ELECTRODES
-from hbac.simulation.background import Course
+from hbac.simulation.background import StateLevels
 from hbac.simulation.patient import Patient
 from hbac.simulation.primitives import (
     Times,
@@ -17,19 +17,19 @@ from hbac.simulation.primitives import (
     edges,
     harmonics,
     periodic,
+    pulse_train,
     rhythm,
     runs,
     smooth,
-    train,
     wander,
 )
-from hbac.simulation.scalp import PLACES, Array, Place, Source, field, mixing, near, over_head, place
+from hbac.simulation.scalp import PLACES, Array, Place, Source, field_of, mixing, near_to, over_head, place_of
 
-_EYES: Final = tuple(place("Fp1", side) for side in (-1, 1))  # positive towards the cornea
+_EYES: Final = tuple(place_of("Fp1", side) for side in (-1, 1))  # positive towards the cornea
 MUSCLES: Final = ("T3", "F7", "Fp1", "T5", "O1")
 
 
-def add_artefacts(eeg: Array, patient: Patient, states: Course, rng: np.random.Generator) -> Times:
+def add_artefacts(eeg: Array, patient: Patient, states: StateLevels, rng: np.random.Generator) -> Times:
     """Add the body's artefacts to `eeg` (19, samples); returns the times of the heart beats in seconds."""
     if states.awake.max() > 0.02:
         _add_eyes(eeg, states, rng)
@@ -48,7 +48,7 @@ def add_artefacts(eeg: Array, patient: Patient, states: Course, rng: np.random.G
 # Eyes
 
 
-def _add_eyes(eeg: Array, states: Course, rng: np.random.Generator) -> None:
+def _add_eyes(eeg: Array, states: StateLevels, rng: np.random.Generator) -> None:
     """Blinks and eye movements, while the patient is awake."""
     samples = eeg.shape[1]
     for rate, add in ((rng.exponential(10), add_blinks), (rng.exponential(12), add_glances)):
@@ -67,7 +67,7 @@ def add_blinks(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
     plateau = bumps([(1.0, d, 0.1) for d in (0.0, 0.2, 0.4, 0.6)], len(at_s), 0.1, rng)
     kept = (rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))).astype(np.float32)
     events = (events + kept * (plateau - events)) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
-    wave = train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(40, 160))
+    wave = pulse_train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(40, 160))
     eeg += over_head(wave, [Source(p, 0.32, 0.9) for p in _EYES])
 
 
@@ -80,10 +80,10 @@ def add_glances(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
     steps *= rng.normal(0, 1, (len(at_s), 1)).astype(np.float32)
     vertical = rng.random(len(at_s)) < 0.4
     height = np.float32(rng.uniform(25, 70))
-    pair = [Source(place("F7", side), 0.35, side) for side in (-1, 1)]
-    eeg += over_head(train(samples, at_s[~vertical], steps[~vertical], 0.0) * height, pair)
+    pair = [Source(place_of("F7", side), 0.35, side) for side in (-1, 1)]
+    eeg += over_head(pulse_train(samples, at_s[~vertical], steps[~vertical], 0.0) * height, pair)
     eeg += over_head(
-        train(samples, at_s[vertical], steps[vertical], 0.0) * height, [Source(p, 0.35, 1.2) for p in _EYES]
+        pulse_train(samples, at_s[vertical], steps[vertical], 0.0) * height, [Source(p, 0.35, 1.2) for p in _EYES]
     )
 
 
@@ -108,7 +108,7 @@ def _add_tonic_muscle(eeg: Array, patient: Patient, rng: np.random.Generator) ->
             log = 0.5 * rng.normal(patient.tonic, 1.3)
             here = gate if rng.random() < 0.7 else runs(samples, 0.5, 60.0, 0.5, rng)
             wax = np.exp(log + 0.3 * wander(samples, 10, rng) + 0.35 * wander(samples, 0.5, rng))
-            level += field(Source(place(name, side), 0.3))[:, None] * (here * wax)
+            level += field_of(Source(place_of(name, side), 0.3))[:, None] * (here * wax)
     fields = mixing([Source(p, float(rng.uniform(0.2, 0.4))) for p in PLACES])
     power = partial(_muscle_power, corner_hz=rng.uniform(10, 22))
     eeg += coloured(power, len(ELECTRODES), samples, rng, mixing=fields) * level
@@ -125,10 +125,10 @@ def add_muscle(eeg: Array, at_s: float, length_s: float, rng: np.random.Generato
     sides = (-1, 1) if rng.random() < 0.5 else (int(rng.choice((-1, 1))),)
     if rng.random() < 0.2 and samples > 2 * EEG_RATE_HZ:
         at = periodic(samples, rng.uniform(0.8, 2), 0.1, rng)
-        bites = train(samples, at, bumps([(1, 0, 0.1)], len(at), 0.2, rng))
+        bites = pulse_train(samples, at, bumps([(1, 0, 0.1)], len(at), 0.2, rng))
         envelope, sides = envelope * bites, (-1, 1)
-        eeg[:, start : start + samples] += over_head(bites * -25, [Source(place("T3", side), 0.4) for side in sides])
-    where = np.max([field(Source(place(str(rng.choice(MUSCLES)), side), 0.4)) for side in sides], axis=0)
+        eeg[:, start : start + samples] += over_head(bites * -25, [Source(place_of("T3", side), 0.4) for side in sides])
+    where = np.max([field_of(Source(place_of(str(rng.choice(MUSCLES)), side), 0.4)) for side in sides], axis=0)
     eeg[:, start : start + samples] += burst * where[:, None] * envelope * np.float32(rng.lognormal(0.8, 0.7))
 
 
@@ -138,7 +138,7 @@ def add_movement(eeg: Array, at_s: float, rng: np.random.Generator) -> None:
     samples = min(eeg.shape[1] - start, int(0.5 * EEG_RATE_HZ + rng.exponential(2.0) * EEG_RATE_HZ))
     if samples < 50:
         return
-    fields = mixing([Source(near(place("Cz"), 1.0, rng), rng.uniform(0.3, 0.9)) for _ in range(6)])
+    fields = mixing([Source(near_to(place_of("Cz"), 1.0, rng), rng.uniform(0.3, 0.9)) for _ in range(6)])
     swings = coloured(lambda hz: 900 / (1 + (hz / 1.5) ** 2) * (hz > 0.3), 6, samples, rng, 40.0, fields)
     fast = coloured(partial(_muscle_power, corner_hz=12.0), len(ELECTRODES), samples, rng)
     fast *= rng.lognormal(0.2, 0.6, (len(ELECTRODES), 1)).astype(np.float32)
@@ -158,7 +158,7 @@ def add_mimic(eeg: Array, start: int, stop: int, rng: np.random.Generator) -> No
     if kind in ("pulse", "tapping"):
         width = 0.08 if kind == "pulse" else 0.012
         at = periodic(samples, hz, 0.03 if kind == "pulse" else 0.15, rng)
-        wave = train(samples, at, bumps([(1, 0, width), (-0.4, 3 * width, 2 * width)], len(at), 0.15, rng))
+        wave = pulse_train(samples, at, bumps([(1, 0, width), (-0.4, 3 * width, 2 * width)], len(at), 0.15, rng))
     else:
         table = harmonics((1, rng.uniform(0, 0.6), rng.uniform(0, 0.4)), tuple(rng.random(3)))
         wave = rhythm(hz * (1 + 0.04 * wander(samples, 1.5, rng)), table) * np.exp(0.25 * wander(samples, 2, rng))
@@ -177,7 +177,9 @@ def _add_heart(eeg: Array, patient: Patient, rng: np.random.Generator) -> Times:
     rate = patient.heart_hz * np.exp(0.04 * wander(samples, 20, rng))
     irregular = rng.choice((0.015, 0.05, 0.2), p=(0.7, 0.2, 0.1))
     at = periodic(samples, rate, float(irregular), rng)
-    beats = train(samples, at, bumps([(1, 0, 0.012), (-0.3, 0.03, 0.012), (0.15, 0.25, 0.05)], len(at), 0.05, rng))
+    beats = pulse_train(
+        samples, at, bumps([(1, 0, 0.012), (-0.3, 0.03, 0.012), (0.15, 0.25, 0.05)], len(at), 0.05, rng)
+    )
     height = np.float32(rng.lognormal(0.6, 0.9))
     axis: Place = np.array([rng.normal(0, 1), rng.normal(-0.5, 0.5), rng.normal(-0.5, 0.5)])
     eeg += np.outer(mixing([Source(axis / np.linalg.norm(axis), 1.2, tilt=tuple(axis))])[:, 0] * height, beats)
@@ -195,7 +197,7 @@ def ekg(samples: int, beats_s: Times, rng: np.random.Generator) -> Array:
     )
     dead = rng.random() < 0.3
     height = rng.choice((-1, 1)) * (rng.uniform(0, 2) if dead else rng.lognormal(5.6, 0.7))
-    wave = train(samples, beats_s, bumps(shape, len(beats_s), 0.06, rng)) * np.float32(height)
+    wave = pulse_train(samples, beats_s, bumps(shape, len(beats_s), 0.06, rng)) * np.float32(height)
     noise = coloured(lambda hz: 0.05 + 8 / (0.05 + hz**2), 1, samples, rng)[0] * np.float32(
         rng.lognormal(-2 if dead else -0.5, 1)
     )

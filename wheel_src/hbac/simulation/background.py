@@ -10,13 +10,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from hbac.hms import EEG_RATE_HZ, ELECTRODES, PAIRS
+from hbac.hms import EEG_RATE_HZ
+from hbac.preprocessing.montage import FIRST, SECOND
 from hbac.simulation.patient import Patient
 from hbac.simulation.primitives import coloured, smooth, wander
-from hbac.simulation.scalp import FRONTNESS, PLACES, Array, Source, field, mixing, near, place
+from hbac.simulation.scalp import FRONTNESS, PLACES, Array, Source, field_of, mixing, near_to, place_of
 
-FIRST: Final = [ELECTRODES.index(a) for a, _ in PAIRS]
-SECOND: Final = [ELECTRODES.index(b) for _, b in PAIRS]
 CROSSOVER_HZ: Final = 9.0  # slow activity below, fast activity above: each has its own sources and its own course
 BROAD_SOURCES: Final = 9
 MEAN_OVER_MEDIAN: Final = 0.5  # log of the mean power over the pairs less the median of its log, measured
@@ -54,11 +53,11 @@ SEQUENCES: Final = {
     "suppressed": {"slow": (0.3, 100), "sedated": (0.7, 300)},
 }
 # Burst suppression: mean length of a burst and of a gap in seconds, and the range of the amplitude left in a gap.
-GAPS: Final = {"discontinuous": (7.0, 3.0, (0.3, 0.65)), "suppressed": (2.0, 6.0, (0.04, 0.3))}
+SUPPRESSION: Final = {"discontinuous": (7.0, 3.0, (0.3, 0.65)), "suppressed": (2.0, 6.0, (0.04, 0.3))}
 
 
 @dataclass(frozen=True)
-class Course:
+class StateLevels:
     """The states over time: amplitude factors and shares, (samples,) float32 each."""
 
     slow: Array
@@ -68,7 +67,7 @@ class Course:
     awake: Array
 
 
-def draw_course(samples: int, vigilance: str, rng: np.random.Generator) -> Course:
+def draw_states(samples: int, vigilance: str, rng: np.random.Generator) -> StateLevels:
     """States one after the other, each change taking about 3 s."""
     choices = SEQUENCES[vigilance]
     shares = np.array([share for share, _ in choices.values()])
@@ -81,24 +80,24 @@ def draw_course(samples: int, vigilance: str, rng: np.random.Generator) -> Cours
         levels[:, start:stop] = np.array([state.slow, state.fast, state.alpha, state.sleep, state.awake])[:, None]
         start = stop
     slow, fast, alpha, sleep, awake = (smooth(level, 3.0) for level in levels)
-    return Course(np.exp(slow), np.exp(fast), alpha, sleep, awake)
+    return StateLevels(np.exp(slow), np.exp(fast), alpha, sleep, awake)
 
 
-def background(samples: int, patient: Patient, course: Course, rng: np.random.Generator) -> Array:
+def background(samples: int, patient: Patient, states: StateLevels, rng: np.random.Generator) -> Array:
     """(19, samples) microvolts: everything that goes on all the time."""
     slow = aperiodic(samples, patient, rng, slow=True)
-    slow += _rhythms(samples, patient, course, ("theta",), rng)
+    slow += _rhythms(samples, patient, states, ("theta",), rng)
     if patient.focal_slowing:
         slow += focal_slowing(samples, patient, rng)
-    slow *= course.slow * np.exp(0.2 * wander(samples, 20, rng) + rng.uniform(0, 0.35) * wander(samples, 2, rng))
-    fast = aperiodic(samples, patient, rng, slow=False) + _rhythms(samples, patient, course, ("beta",), rng)
-    fast *= course.fast * np.exp(0.2 * wander(samples, 15, rng) + 0.15 * wander(samples, 1.5, rng))
-    fast *= (1 - 0.4 * min(1.0, patient.focal_slowing) * field(_focus(patient, 0.7)))[:, None]
-    eeg = slow + fast + _rhythms(samples, patient, course, ("alpha", "mu"), rng)
+    slow *= states.slow * np.exp(0.2 * wander(samples, 20, rng) + rng.uniform(0, 0.35) * wander(samples, 2, rng))
+    fast = aperiodic(samples, patient, rng, slow=False) + _rhythms(samples, patient, states, ("beta",), rng)
+    fast *= states.fast * np.exp(0.2 * wander(samples, 15, rng) + 0.15 * wander(samples, 1.5, rng))
+    fast *= (1 - 0.4 * min(1.0, patient.focal_slowing) * field_of(_focus(patient, 0.7)))[:, None]
+    eeg = slow + fast + _rhythms(samples, patient, states, ("alpha", "mu"), rng)
     if patient.breach:
         eeg += _breach(samples, patient, rng)
-    if patient.vigilance in GAPS:
-        eeg *= continuity(samples, *GAPS[patient.vigilance], rng)
+    if patient.vigilance in SUPPRESSION:
+        eeg *= continuity(samples, *SUPPRESSION[patient.vigilance], rng)
     return eeg
 
 
@@ -117,7 +116,7 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
 
     local = [Source(p, float(rng.uniform(*((0.25, 0.4) if slow else (0.18, 0.32))))) for p in PLACES]
     gain = rng.uniform(1.8, 5.0) if slow else rng.uniform(0.3, 1.8)
-    broad = [Source(near(place("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
+    broad = [Source(near_to(place_of("Cz"), 1.2, rng), rng.uniform(0.8, 1.3), gain) for _ in range(BROAD_SOURCES)]
     fields = _unit_in_pairs(mixing(local + broad) * _regions(patient if slow else None, rng)[:, None])
     lags = rng.uniform(0, 0.07) * (1 - FRONTNESS) / 2 if slow else None
     below = 2.2 * CROSSOVER_HZ if slow else EEG_RATE_HZ / 2
@@ -126,10 +125,10 @@ def aperiodic(samples: int, patient: Patient, rng: np.random.Generator, slow: bo
 
 def _regions(patient: Patient | None, rng: np.random.Generator) -> Array:
     """(19,) amplitude factors, smooth over the head: some regions louder, the front by the patient's `frontal`."""
-    places = [near(place("Cz"), 1.2, rng) for _ in range(5)]
+    places = [near_to(place_of("Cz"), 1.2, rng) for _ in range(5)]
     log = np.zeros(len(PLACES))
     for p in places:
-        here, mirrored = field(Source(p, 0.6)), field(Source(p * [-1, 1, 1], 0.6))
+        here, mirrored = field_of(Source(p, 0.6)), field_of(Source(p * [-1, 1, 1], 0.6))
         log += rng.normal(0, 0.25) * (here + mirrored) + rng.normal(0, 0.1) * (here - mirrored)
     if patient is not None:
         log = log + patient.frontal * np.clip(FRONTNESS, -0.3, 1) - 0.6 * (PLACES[:, 2] > 0.6)
@@ -159,7 +158,7 @@ _RHYTHMS: Final = {
 
 
 def _rhythms(
-    samples: int, patient: Patient, course: Course, names: tuple[str, ...], rng: np.random.Generator
+    samples: int, patient: Patient, states: StateLevels, names: tuple[str, ...], rng: np.random.Generator
 ) -> Array | float:
     """The rhythms of these names that the patient has, each waxing and waning, or 0."""
     total: Array | float = 0.0
@@ -168,11 +167,11 @@ def _rhythms(
         gain, kind = getattr(patient, name), _RHYTHMS[name]
         if gain < 0.1:
             continue
-        sources = [Source(place(p, side), kind.spread_rad) for p in kind.places for side in (-1, 1)]
+        sources = [Source(place_of(p, side), kind.spread_rad) for p in kind.places for side in (-1, 1)]
         power = gain**2 * 4 * np.exp(patient.delta_log_power - (3.0 if name == "beta" else 1.5))
         peak = partial(_peak, power=power, centre_hz=centres[name], width_hz=kind.width_hz)
         below = centres[name] + 4 * kind.width_hz
-        gate = np.exp(0.5 * wander(samples, kind.wax_s, rng)) * (course.alpha if name in ("alpha", "mu") else 1)
+        gate = np.exp(0.5 * wander(samples, kind.wax_s, rng)) * (states.alpha if name in ("alpha", "mu") else 1)
         total = total + coloured(peak, len(sources), samples, rng, below, mixing(sources)) * gate.astype(np.float32)
     return total
 
@@ -183,7 +182,7 @@ def _peak(hz: npt.NDArray[Any], power: float, centre_hz: float, width_hz: float)
 
 
 def _focus(patient: Patient, spread_rad: float) -> Source:
-    return Source(place(patient.focus, patient.side), spread_rad)
+    return Source(place_of(patient.focus, patient.side), spread_rad)
 
 
 def focal_slowing(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
@@ -193,7 +192,7 @@ def focal_slowing(samples: int, patient: Patient, rng: np.random.Generator) -> A
         _peak, power=8 * patient.focal_slowing**2 * np.exp(patient.delta_log_power), centre_hz=top, width_hz=0.9
     )
     focus = _focus(patient, 0.6).place
-    sources = [Source(focus, 0.6, 1.3), *(Source(near(focus, 0.5, rng), 0.5, 0.8) for _ in range(3))]
+    sources = [Source(focus, 0.6, 1.3), *(Source(near_to(focus, 0.5, rng), 0.5, 0.8) for _ in range(3))]
     result: Array = coloured(power, 4, samples, rng, top + 4, mixing(sources)) * np.exp(0.4 * wander(samples, 6, rng))
     return result
 
@@ -208,7 +207,7 @@ def _breach(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
     )
     fast = partial(_peak, power=patient.breach**2 * np.exp(patient.delta_log_power - 2.5), centre_hz=20.0, width_hz=6.0)
     focus = _focus(patient, 0.3).place
-    sources = mixing([Source(near(focus, 0.2, rng), 0.3) for _ in range(3)])
+    sources = mixing([Source(near_to(focus, 0.2, rng), 0.3) for _ in range(3)])
     wave = coloured(lambda hz: power(hz) + fast(hz), 3, samples, rng, 45.0, sources)
     result: Array = wave * np.exp(0.4 * wander(samples, 1.5, rng))
     return result

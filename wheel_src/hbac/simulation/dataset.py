@@ -5,6 +5,7 @@ then made: one continuous EEG, its spectrogram by `hbac.preprocessing.multitaper
 spectrogram came from. Every random draw has a seed of its own place in the plan, so files do not depend on workers.
 """
 
+import io
 import multiprocessing
 import os
 from collections.abc import Sequence
@@ -19,7 +20,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from hbac import hms
-from hbac.errors import InputError
+from hbac.errors import InputError, OutputError
+from hbac.files import write_atomically
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.processes import one_thread_each
 from hbac.simulation.eeg import Episode, synthesise
@@ -57,14 +59,14 @@ def simulate(
 
     Raises:
         InputError: an argument out of its range, or `out` is not an empty folder.
+        OutputError: a full disk, or a folder that cannot be written. The tables are written last, train.csv and
+            test.csv last of all: a folder without them is not whole. No file is left half-written under its name.
     """
     out = Path(out)
     records = min(patients, max(1, patients // 5)) if test_records is None else test_records
     _check_arguments(out, patients, seed, records, workers)
     recordings = plan(patients, records, seed, balanced, single)
-    for split in SPLITS:
-        (out / hms.eeg_folder(split)).mkdir(parents=True, exist_ok=True)
-        (out / hms.spectrogram_folder(split)).mkdir(exist_ok=True)
+    _make_folders(out)
     _write_all(out, recordings, workers or os.cpu_count() or 1, progress)
     _write_tables(out, recordings)
 
@@ -86,6 +88,15 @@ def _check_arguments(out: Path, patients: int, seed: int, test_records: int, wor
 
 
 # The files
+
+
+def _make_folders(out: Path) -> None:
+    try:
+        for split in SPLITS:
+            (out / hms.eeg_folder(split)).mkdir(parents=True, exist_ok=True)
+            (out / hms.spectrogram_folder(split)).mkdir(exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out}: expected a place for a folder, received: {error.strerror or error}") from error
 
 
 def _write_all(out: Path, recordings: Sequence[Recording], workers: int, progress: bool) -> None:
@@ -116,7 +127,7 @@ def write_recording(out: Path, recording: Recording) -> None:
 def render(recording: Recording) -> npt.NDArray[np.float32]:
     """The signal: ((length_s + 2 * LEAD_S) * 200, 20) float32 microvolts of two decimals, NaN in the gaps."""
     rng = np.random.default_rng(recording.seed)
-    shifted = [Episode(e.start_s + LEAD_S, e.stop_s + LEAD_S, e.weights) for e in recording.episodes]
+    shifted = [Episode(e.start_s + LEAD_S, e.stop_s + LEAD_S, e.mixture) for e in recording.episodes]
     eeg = synthesise(recording.length_s + 2 * LEAD_S, shifted, recording.patient, rng)
     eeg = np.round(eeg.astype(np.float64), 2).astype(np.float32)
     for start_s, stop_s in recording.gaps_s:
@@ -125,9 +136,16 @@ def render(recording: Recording) -> npt.NDArray[np.float32]:
 
 
 def _write_parquet(table: pd.DataFrame, path: Path) -> None:
+    content = io.BytesIO()
     table.to_parquet(
-        path, engine="pyarrow", compression="snappy", index=False, row_group_size=len(table), write_page_checksum=True
+        content,
+        engine="pyarrow",
+        compression="snappy",
+        index=False,
+        row_group_size=len(table),
+        write_page_checksum=True,
     )
+    write_atomically(path, content.getvalue())
 
 
 def _write_tables(out: Path, recordings: Sequence[Recording]) -> None:
@@ -135,15 +153,15 @@ def _write_tables(out: Path, recordings: Sequence[Recording]) -> None:
     ids = [r.eegs[0].eeg_id for r in tested]
     votes = np.array([r.eegs[0].votes[0] for r in tested], float).reshape(-1, len(hms.CLASSES))
     tables = {
+        hms.SAMPLE_SUBMISSION: _answers(ids, np.full((len(ids), len(hms.CLASSES)), 1 / len(hms.CLASSES))),
+        ANSWERS_TABLE: _answers(ids, votes / votes.sum(axis=1, keepdims=True)),
         hms.TRAIN_TABLE: train_table(recordings),
         hms.TEST_TABLE: pd.DataFrame(
             [(r.spectrogram_id, r.eegs[0].eeg_id, r.patient_id) for r in tested], columns=list(hms.TEST_COLUMNS)
         ),
-        hms.SAMPLE_SUBMISSION: _answers(ids, np.full((len(ids), len(hms.CLASSES)), 1 / len(hms.CLASSES))),
-        ANSWERS_TABLE: _answers(ids, votes / votes.sum(axis=1, keepdims=True)),
     }
     for name, table in tables.items():
-        table.to_csv(out / name, index=False, lineterminator="\n")
+        write_atomically(out / name, table.to_csv(index=False, lineterminator="\n").encode())
 
 
 def train_table(recordings: Sequence[Recording]) -> pd.DataFrame:
@@ -164,7 +182,7 @@ def _label_rows(recording: Recording) -> list[tuple[Any, ...]]:
     for eeg in recording.eegs:
         labels = zip(eeg.offsets_s, eeg.votes, eeg.label_ids, strict=True)
         for sub_id, (offset, votes, label_id) in enumerate(labels):
-            place = (float(offset), recording.spectrogram_id, len(rows), float(eeg.start_s + offset))
+            window = (float(offset), recording.spectrogram_id, len(rows), float(eeg.start_s + offset))
             consensus = hms.CONSENSUS_NAMES[int(np.argmax(votes))]
-            rows.append((eeg.eeg_id, sub_id, *place, label_id, recording.patient_id, consensus, *votes))
+            rows.append((eeg.eeg_id, sub_id, *window, label_id, recording.patient_id, consensus, *votes))
     return rows

@@ -1,8 +1,8 @@
 """Simulated scalp EEG: episodes of the competition's six classes over a patient's background, in microvolts.
 
-Everything comes from sources with a smooth field and a lag (`head`): the background (`background`, `transients`), the
-patterns (`events`), the body's artefacts (`artefacts`) and the recording itself (`electrodes`). Here an episode's six
-weights become one event of a certain kind, place, clarity and size.
+Everything comes from sources with a smooth field and a lag (`scalp`): the background (`background`, `transients`), the
+patterns (`patterns`), the body's artefacts (`artefacts`) and the recording itself (`amplifier`). Here an episode's
+mixture of classes becomes one event of a certain kind, place, clarity and size.
 """
 
 from collections.abc import Sequence
@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import CLASSES, EEG_RATE_HZ
+from hbac.preprocessing.montage import FIRST, SECOND
 from hbac.simulation.amplifier import add_recording
 from hbac.simulation.artefacts import add_artefacts, add_mimic, add_muscle, ekg
-from hbac.simulation.background import FIRST, SECOND, background, draw_course
+from hbac.simulation.background import background, draw_states
 from hbac.simulation.patient import Episode, Patient, draw_patient
 from hbac.simulation.patterns import MAKERS, Event, presence
 from hbac.simulation.primitives import at_random, edges
@@ -23,11 +24,13 @@ from hbac.simulation.transients import add_discharges, add_transients
 
 __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
-AUDIBLE: Final = 0.12  # less pattern than this is not in the signal at all
-AMPLITUDE: Final = {"seizure": 12.0, "periodic": 9.5, "rhythmic": 5.5}  # against the background's in bipolar pairs
-MOST_UV: Final = 300.0
-USUAL_UV: Final = 10.0  # the background's deviation in bipolar pairs
-FAINT, CLEAR = 0.42, 1.2  # amplitude of a pattern that is nearly all "other", and of one that is nothing else
+LEAST_PATTERN_SHARE: Final = 0.12  # less pattern than this is not in the signal at all
+# Amplitude by kind of event, times the background's deviation in bipolar pairs.
+AMPLITUDE_OVER_BACKGROUND: Final = {"seizure": 12.0, "periodic": 9.5, "rhythmic": 5.5}
+MAX_HEIGHT_UV: Final = 300.0
+USUAL_BACKGROUND_UV: Final = 10.0  # the background's deviation in bipolar pairs
+FAINTEST_FACTOR: Final = 0.42  # on the amplitude of a pattern that is nearly all "other"
+CLEAREST_FACTOR: Final = 1.2  # on the amplitude of a pattern that has nothing of "other"
 
 
 def synthesise(
@@ -45,7 +48,7 @@ def synthesise(
         (200 * duration_s, 20) float32 microvolts, columns in the order of `hms.EEG_COLUMNS`.
     """
     samples = duration_s * EEG_RATE_HZ
-    states = draw_course(samples, patient.vigilance, rng)
+    states = draw_states(samples, patient.vigilance, rng)
     eeg = background(samples, patient, states, rng)  # (19, samples)
     add_transients(eeg, patient, states, rng)
     likeness = int(rng.integers(2**32))
@@ -56,16 +59,16 @@ def synthesise(
     return np.ascontiguousarray(np.vstack([eeg, ekg(samples, beats_s, rng)]).T, np.float32)
 
 
-def read_weights(weights: Sequence[float], rng: np.random.Generator) -> Event | None:
-    """One event for six weights, or None where there is too little of any pattern.
+def read_mixture(mixture: Sequence[float], rng: np.random.Generator) -> Event | None:
+    """One event for a mixture, or None where there is too little of any pattern.
 
     Lateralised against generalised, periodic against rhythmic and ictal against static are shares of their own, so
     that 0.5 LPD with 0.5 LRDA is sharply contoured delta of one side, and 0.6 LPD with 0.4 seizure fast discharges
     that evolve a little.
     """
-    w = dict(zip(CLASSES, weights))
+    w = dict(zip(CLASSES, mixture))
     clarity = 1 - w["other"]
-    if clarity < AUDIBLE:
+    if clarity < LEAST_PATTERN_SHARE:
         return None
     one_side, both = w["lpd"] + w["lrda"], w["gpd"] + w["grda"]
     discharges, waves = w["lpd"] + w["gpd"], w["lrda"] + w["grda"]
@@ -81,15 +84,15 @@ def read_weights(weights: Sequence[float], rng: np.random.Generator) -> Event | 
 def height_uv(event: Event, around: Array, patient: Patient, rng: np.random.Generator) -> float:
     """Amplitude of an event: larger on a larger background `around` it, and the more the clearer it is."""
     pairs_uv = float(np.median((around[FIRST, ::4] - around[SECOND, ::4]).std(axis=1)))
-    level = USUAL_UV * (max(pairs_uv, 2.0) / USUAL_UV) ** 0.7
-    prominence = FAINT * (CLEAR / FAINT) ** event.clarity * rng.lognormal(0, 0.2)
-    return min(MOST_UV, float(AMPLITUDE[event.kind] * level * patient.strength * prominence))
+    level = USUAL_BACKGROUND_UV * (max(pairs_uv, 2.0) / USUAL_BACKGROUND_UV) ** 0.7
+    prominence = FAINTEST_FACTOR * (CLEAREST_FACTOR / FAINTEST_FACTOR) ** event.clarity * rng.lognormal(0, 0.2)
+    return min(MAX_HEIGHT_UV, float(AMPLITUDE_OVER_BACKGROUND[event.kind] * level * patient.strength * prominence))
 
 
 def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.Generator, likeness: int) -> None:
-    """Add what one episode's weights say to `eeg` (19, samples); episodes of one `likeness` look alike."""
-    event = read_weights(episode.weights, rng)
-    if episode.weights[CLASSES.index("other")] > 0.5 and rng.random() < 0.35:
+    """Add what one episode's mixture says to `eeg` (19, samples); episodes of one `likeness` look alike."""
+    event = read_mixture(episode.mixture, rng)
+    if episode.mixture[CLASSES.index("other")] > 0.5 and rng.random() < 0.35:
         _add_confuser(eeg, *_samples(eeg, episode.start_s, episode.stop_s), patient, rng)
     if event is None:
         return

@@ -10,6 +10,8 @@ import numpy as np
 
 from hbac.simulation.primitives import one_of
 
+Mixture = tuple[float, ...]  # how much of each class a stretch of EEG holds: six shares, sum 1
+
 FOCI: Final = ("F7", "T3", "T5", "F3", "C3", "P3", "O1")  # a left name stands for its mirror image as well
 FOCI_SHARE: Final = (0.2, 0.2, 0.17, 0.13, 0.12, 0.12, 0.06)
 # How the background behaves over minutes, with the share of patients.
@@ -54,7 +56,7 @@ class Patient:
     strength: float  # of the pattern, factor on its usual amplitude
     extent_rad: float  # width of the field of a focal pattern
     other_side: float  # share of a lateralised pattern that reaches the other hemisphere
-    predominance: str  # of a generalised pattern, one of head.PREDOMINANCE
+    predominance: str  # of a generalised pattern, one of scalp.PREDOMINANCE
     lag_s: float  # of a generalised pattern, from front to back
     morphology: str  # of its discharges, one of MORPHOLOGY
     width_s: float  # of their sharpest phase, one standard deviation
@@ -66,11 +68,11 @@ class Patient:
 
 @dataclass(frozen=True)
 class Episode:
-    """A stretch of a recording: from when to when, and how much of each class is in it (six weights, sum 1)."""
+    """A stretch of a recording: from when to when, and how much of each class is in it."""
 
     start_s: float
     stop_s: float
-    weights: tuple[float, ...]
+    mixture: Mixture
 
 
 def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:

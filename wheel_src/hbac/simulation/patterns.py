@@ -16,26 +16,26 @@ from hbac.simulation.patient import Patient
 from hbac.simulation.primitives import (
     bumps,
     coloured,
-    course,
     cycle,
     edges,
     harmonics,
+    interpolated,
     periodic,
+    pulse_train,
     rhythm,
     runs,
     seconds,
     smooth,
-    train,
     wander,
 )
-from hbac.simulation.scalp import Array, Source, generalised, lateralised, near, over_head, place
+from hbac.simulation.scalp import Array, Source, generalised, lateralised, near_to, over_head, place_of
 
 Parts = tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True)
 class Event:
-    """What an episode's weights ask for; every value a share of 0 to 1."""
+    """What an episode's mixture asks for; every value a share of 0 to 1."""
 
     kind: str  # "seizure", "periodic" or "rhythmic": what most of it is
     clarity: float  # how much of it is a pattern at all and not "other"
@@ -50,7 +50,7 @@ def sources_of(event: Event, patient: Patient, rng: np.random.Generator) -> list
         lag = patient.lag_s * rng.uniform(0.7, 1.3)
         balance = patient.side * 1.2 * event.lateral + rng.normal(0, 0.05)
         return generalised(patient.predominance, lag, balance)
-    focus = near(place(patient.focus, patient.side), 0.1, rng)
+    focus = near_to(place_of(patient.focus, patient.side), 0.1, rng)
     other = patient.other_side + (1 - patient.other_side) * 0.8 * 2 * (1 - event.lateral)
     first, *rest = lateralised(focus, patient.extent_rad, min(other, 0.95), rng.uniform(0.0, 0.04))
     return [replace(first, tilt=tuple(rng.normal(0, 0.2, 3))), *rest]
@@ -100,7 +100,9 @@ def periodic_discharges(
         wider = [replace(s, spread_rad=s.spread_rad + 0.2) for s in sources]
         out += _discharges(samples, at, bumps(slow, len(at), 1.5 * vary, rng) * heights, wider, rng)
     if same.random() < 0.15:  # +F: fast activity with each discharge
-        out += _fast(samples, smooth(train(samples, at, bumps([(1, 0.1, 0.1)], len(at), 0.1, rng)), 0.05), sources, rng)
+        out += _fast(
+            samples, smooth(pulse_train(samples, at, bumps([(1, 0.1, 0.1)], len(at), 0.1, rng)), 0.05), sources, rng
+        )
     return out
 
 
@@ -109,7 +111,7 @@ def _discharges(
 ) -> Array:
     """Each source shows each event a little larger or smaller than the others do."""
     waves = [
-        train(samples, at_s, events * (1 + 0.12 * rng.standard_normal((len(events), 1), dtype=np.float32)))
+        pulse_train(samples, at_s, events * (1 + 0.12 * rng.standard_normal((len(events), 1), dtype=np.float32)))
         for _ in sources
     ]
     return over_head(np.stack(waves), sources)
@@ -145,7 +147,9 @@ def rhythmic_delta(
     mean_hz = patient.rhythmic_hz * same.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
     unsteady = 0.03 + 0.08 * (1 - event.clarity)
     hz = mean_hz * (1 + unsteady * wander(samples, 1.2, rng) + 0.05 * smooth(wander(samples, 20, rng), 8))
-    hz = hz * np.exp(event.ictal * 0.4 * course(np.linspace(0, 1, samples), (0, 0.5, 1), tuple(rng.normal(0, 1, 3))))
+    hz = hz * np.exp(
+        event.ictal * 0.4 * interpolated(np.linspace(0, 1, samples), (0, 0.5, 1), tuple(rng.normal(0, 1, 3)))
+    )
     sharpness = float(np.clip(1.3 * (1 - event.rhythmic) + same.uniform(0, 0.3), 0, 1))
     table = wave_table(sharpness, same)
     wave = rhythm(np.clip(hz, 0.5, 4.5).astype(np.float32), table, phase=rng.random())
@@ -158,7 +162,7 @@ def rhythmic_delta(
     if same.random() < 0.2 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
         at = periodic(samples, mean_hz * rng.uniform(0.2, 0.6), 0.35, rng)
         spikes = bumps([(-1, 0, 0.02), (0.4, 0.06, 0.03)], len(at), 0.3, rng)
-        out += rng.uniform(0.3, 0.7) * over_head(train(samples, at, spikes), sources)
+        out += rng.uniform(0.3, 0.7) * over_head(pulse_train(samples, at, spikes), sources)
     return out.astype(np.float32)
 
 
@@ -186,7 +190,7 @@ class Evolution:
     share: float  # of all seizures
 
 
-LONGEST_S: Final = 150  # of a seizure that runs its course once; what lasts longer waxes and wanes
+ONE_COURSE_MAX_S: Final = 150  # of a seizure that runs its course once; what lasts longer waxes and wanes
 SEIZURES: Final = {
     "low-voltage fast": Evolution((0, 0.15, 0.5, 1), (12, 8, 4.5, 2.2), (0.15, 0.4, 1, 0.9), (0.0, 0.8), 0.15),
     "theta to delta": Evolution((0, 0.3, 0.7, 1), (6.5, 5, 3, 1.9), (0.35, 0.8, 1, 1), (0.2, 0.7), 0.2),
@@ -205,28 +209,30 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
         like = ("fast discharges", "spike and wave") if event.rhythmic < 0.5 else ("rhythmic delta", "theta to delta")
         shares = shares * np.array([3.0 if name in like else 0.5 for name in SEIZURES])
     kind = SEIZURES[str(same.choice(list(SEIZURES), p=shares / shares.sum()))]
-    progress = _progress(samples, rng)
-    log_hz = np.log(course(progress, kind.at, kind.hz)) + same.normal(0, 0.15)
+    elapsed = _elapsed(samples, rng)
+    log_hz = np.log(interpolated(elapsed, kind.at, kind.hz)) + same.normal(0, 0.15)
     log_hz = log_hz * (0.4 + 0.6 * event.clarity) + log_hz.mean() * 0.6 * (1 - event.clarity)  # unclear: evolves less
     unsteady = rng.uniform(0.02, 0.08)
     hz = np.exp(log_hz + unsteady * wander(samples, 0.4, rng) + 0.05 * wander(samples, 5, rng)).astype(np.float32)
     first, last = (wave_table(sharpness, same) for sharpness in kind.sharpness)
-    sources, arrival = _ictal_sources(progress, event, patient, same)
+    sources, arrival = _ictal_sources(elapsed, event, patient, same)
     noise = coloured(lambda f: 0.06 / (1 + (f / 4) ** 2) * (f > 0.7), len(sources), samples, rng, 40.0)
     waves = []
     for reached, irregular in zip(arrival, noise):
         wave = rhythm(hz, first, last, phase=rng.uniform(0.01, 0.05) * wander(samples, 1.5, rng))
         wax = np.exp(0.25 * wander(samples, 0.4, rng) + 0.2 * wander(samples, 3, rng))
         waves.append((wave + rng.uniform(0.1, 0.6) * irregular) * wax * reached)
-    envelope = course(progress, kind.at, kind.amplitude) * edges(samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5))
+    envelope = interpolated(elapsed, kind.at, kind.amplitude) * edges(
+        samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5)
+    )
     return over_head(np.stack(waves), sources) * envelope
 
 
-def _progress(samples: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def _elapsed(samples: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
     """(samples,) how far a seizure has come, 0 to 1; one without an end swings to and fro in its later course."""
     straight = np.linspace(0, 1, samples)
     cycle_s = rng.uniform(30, 120)
-    if samples < LONGEST_S * EEG_RATE_HZ:
+    if samples < ONE_COURSE_MAX_S * EEG_RATE_HZ:
         return straight
     phase = 2 * np.pi * seconds(samples) / cycle_s + wander(samples, cycle_s / 2, rng)
     onset = np.minimum(1, seconds(samples) / cycle_s)
@@ -235,19 +241,19 @@ def _progress(samples: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
 
 
 def _ictal_sources(
-    progress: np.ndarray[Any, Any], event: Event, patient: Patient, rng: np.random.Generator
+    elapsed: np.ndarray[Any, Any], event: Event, patient: Patient, rng: np.random.Generator
 ) -> tuple[list[Source], list[Array]]:
     """The sources of a seizure, and how far it has reached each of them over its course."""
     if event.lateral < 0.5:
         sources = generalised(patient.predominance, rng.uniform(0, 0.04), patient.side * event.lateral)
-        return sources, [np.ones(len(progress), np.float32)] * len(sources)
+        return sources, [np.ones(len(elapsed), np.float32)] * len(sources)
     sources = sources_of(replace(event, lateral=1.0), patient, rng)
     reach = float(rng.choice((rng.uniform(0, 0.25), rng.uniform(0.4, 0.95))))  # focal to the end, or bilateral
     spread = rng.uniform(0.1, 0.6)
-    grow = course(progress, (0, spread, min(1.0, spread + 0.25), 1), (0, 0, 1, 1))
+    grow = interpolated(elapsed, (0, spread, min(1.0, spread + 0.25), 1), (0, 0, 1, 1))
     first, *rest = sources
-    rest = [replace(rest[-1], gain=reach), *rest[:-1], Source(place("Fz"), 0.8, 0.6 * reach, 0.02)]
-    return [first, *rest], [np.ones(len(progress), np.float32)] + [grow] * len(rest)
+    rest = [replace(rest[-1], gain=reach), *rest[:-1], Source(place_of("Fz"), 0.8, 0.6 * reach, 0.02)]
+    return [first, *rest], [np.ones(len(elapsed), np.float32)] + [grow] * len(rest)
 
 
 MAKERS: Final = {"seizure": seizure, "periodic": periodic_pattern, "rhythmic": rhythmic_delta}

@@ -12,7 +12,7 @@ from hbac.hms import EEG_RATE_HZ
 Array = npt.NDArray[np.float32]
 Times = npt.NDArray[np.float64]
 Shape = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
-TABLE = 256  # points of one cycle of a waveform
+CYCLE_POINTS = 256  # points of one cycle of a waveform
 
 
 def seconds(samples: int) -> npt.NDArray[np.float64]:
@@ -64,9 +64,9 @@ def wander(samples: int, every_s: float, rng: np.random.Generator) -> Array:
     return np.interp(at, np.arange(knots), rng.standard_normal(knots)).astype(np.float32)
 
 
-def course(progress: npt.NDArray[Any], at: Sequence[float], values: Sequence[float]) -> Array:
-    """(samples,) straight lines between values at shares (0 to 1) of an event's `progress` (samples,)."""
-    return np.interp(progress, at, values).astype(np.float32)
+def interpolated(elapsed: npt.NDArray[Any], at: Sequence[float], values: Sequence[float]) -> Array:
+    """(samples,) straight lines between values at shares (0 to 1) of an event's length, `elapsed` (samples,)."""
+    return np.interp(elapsed, at, values).astype(np.float32)
 
 
 def edges(samples: int, rise_s: float, fall_s: float) -> Array:
@@ -141,7 +141,7 @@ def bumps(
     return result
 
 
-def train(samples: int, at_s: Times, events: Array, before_s: float = 0.5) -> Array:
+def pulse_train(samples: int, at_s: Times, events: Array, before_s: float = 0.5) -> Array:
     """(samples,): each row of `events` (one for each time) added where its moment `before_s` falls on that time."""
     pad, length = 2 * EEG_RATE_HZ, events.shape[1]
     out = np.zeros(samples + 2 * pad + length, np.float32)
@@ -152,9 +152,9 @@ def train(samples: int, at_s: Times, events: Array, before_s: float = 0.5) -> Ar
 
 
 def cycle(parts: Sequence[tuple[float, float, float]]) -> Array:
-    """(TABLE,) one cycle of a waveform from bumps (height, centre, width) in cycles; mean 0, peak 1."""
-    phase = np.arange(TABLE) / TABLE
-    wave = np.zeros(TABLE)
+    """(CYCLE_POINTS,) one cycle of a waveform from bumps (height, centre, width) in cycles; mean 0, peak 1."""
+    phase = np.arange(CYCLE_POINTS) / CYCLE_POINTS
+    wave = np.zeros(CYCLE_POINTS)
     for height, centre, width in parts:
         distance = (phase - centre + 0.5) % 1 - 0.5
         wave += height * np.exp(-0.5 * (distance / width) ** 2)
@@ -164,8 +164,8 @@ def cycle(parts: Sequence[tuple[float, float, float]]) -> Array:
 
 
 def harmonics(amplitudes: Sequence[float], phases: Sequence[float]) -> Array:
-    """(TABLE,) one cycle from the amplitudes and phases (in cycles) of its harmonics; peak 1."""
-    phase = np.arange(TABLE) / TABLE
+    """(CYCLE_POINTS,) one cycle from the amplitudes and phases (in cycles) of its harmonics; peak 1."""
+    phase = np.arange(CYCLE_POINTS) / CYCLE_POINTS
     wave = sum(a * np.sin(2 * np.pi * ((k + 1) * phase + p)) for k, (a, p) in enumerate(zip(amplitudes, phases)))
     result: Array = (wave / np.abs(wave).max()).astype(np.float32)
     return result
@@ -174,7 +174,7 @@ def harmonics(amplitudes: Sequence[float], phases: Sequence[float]) -> Array:
 def rhythm(hz: Array, first: Array, last: Array | None = None, phase: float | Array = 0.0) -> Array:
     """(samples,) a rhythm of the frequencies `hz`, its waveform turning from one table into another; `phase` in cycles."""
     cycles = (phase + np.cumsum(hz, dtype=np.float64) / EEG_RATE_HZ) % 1
-    at = (cycles * TABLE).astype(np.int32) % TABLE
+    at = (cycles * CYCLE_POINTS).astype(np.int32) % CYCLE_POINTS
     wave: Array = first[at]
     if last is not None:
         share = np.linspace(0, 1, len(hz), dtype=np.float32)

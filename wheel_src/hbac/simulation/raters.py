@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import CLASSES
+from hbac.simulation.patient import Mixture
 from hbac.simulation.primitives import one_of
 
 Votes = tuple[int, ...]  # six counts
-Weights = tuple[float, ...]  # how much of each class a stretch of EEG holds: six shares, sum 1
 
 PANELS: Final = ("brief", "small", "expert")  # 1 or 2 votes, 3 to 7 votes, 10 to 28 votes
 
@@ -41,22 +41,22 @@ _CONFUSION: Final = np.array([[CONFUSIONS[a].get(b, 0.0) for b in CLASSES] for a
 
 # Mean share of the main class in a stretch that such a panel labels, fitted to the real votes; experts were given the
 # difficult ones. The spread is the concentration of a beta distribution: below 2, most are very clear or very unclear.
-CLARITY: Final = {
+MEAN_CLARITY: Final = {
     "brief": (0.48, 0.85, 0.95, 0.70, 0.52, 0.96),
     "small": (0.97, 0.72, 0.65, 0.70, 0.96, 0.77),
     "expert": (0.63, 0.73, 0.69, 0.49, 0.48, 0.78),
 }
-SPREAD: Final = {"brief": 1.5, "small": 1.3, "expert": 2.0}
-LEAST_CLEAR: Final = 0.36
-RIVAL: Final = 0.75  # share of the rest that one other class takes, as long as it stays below the main one
+CLARITY_CONCENTRATION: Final = {"brief": 1.5, "small": 1.3, "expert": 2.0}
+LEAST_CLARITY: Final = 0.36
+RIVAL_SHARE: Final = 0.75  # share of the rest that one other class takes, as long as it stays below the main one
 
 # Real: how many experts vote on an EEG, out of 2,209.
-EXPERT_SIZES: Final = {10: 42, 11: 112, 12: 268, 13: 415, 14: 243, 15: 549, 16: 207, 17: 108, 18: 118} | {
+EXPERT_PANEL_SIZES: Final = {10: 42, 11: 112, 12: 268, 13: 415, 14: 243, 15: 549, 16: 207, 17: 108, 18: 118} | {
     19: 27, 20: 80, 21: 21, 22: 12, 23: 3, 24: 1, 25: 1, 26: 2, 27: 1, 28: 1
 }  # fmt: skip
-PAIRS: Final = 0.355  # real: share of the brief panels that have two members
-SECOND_OPINION: Final = {False: 0.40, True: 0.03}  # chance of one to four more votes after three that agree or not
-SECOND_SIZES: Final = (0.43, 0.46, 0.10, 0.01)
+TWO_MEMBERS_SHARE: Final = 0.355  # real: share of the brief panels that have two members
+MORE_VOTES_CHANCE: Final = {False: 0.40, True: 0.03}  # chance of one to four more votes after three that agree or not
+MORE_VOTES_SHARES: Final = (0.43, 0.46, 0.10, 0.01)
 POOLS: Final = {"crowd": 120, "expert": 40}  # raters of each population
 
 
@@ -67,11 +67,11 @@ class Raters:
     leaning: npt.NDArray[np.float64]  # (raters, 6), added to the log of what is there
     confusion: npt.NDArray[np.float64]  # (raters,)
 
-    def vote(self, weights: Sequence[float], count: int, rng: np.random.Generator) -> list[int]:
+    def vote(self, mixture: Sequence[float], count: int, rng: np.random.Generator) -> list[int]:
         """The class that each of `count` different raters names: the largest of evidence, leaning and chance."""
         who = rng.permutation(len(self.leaning))[:count]
         share = self.confusion[who, None]
-        seen = (1 - share) * np.asarray(weights) + share * (np.asarray(weights) @ _CONFUSION)  # (count, 6)
+        seen = (1 - share) * np.asarray(mixture) + share * (np.asarray(mixture) @ _CONFUSION)  # (count, 6)
         scores = np.log(seen + 1e-4) + self.leaning[who] + rng.gumbel(size=seen.shape)
         return [int(name) for name in scores.argmax(axis=1)]
 
@@ -92,26 +92,28 @@ def choose_panel(kind: str, leaning: float) -> str:
     return PANELS[int(np.searchsorted(shares / shares[-1], min(leaning, 1 - 1e-9), side="right"))]
 
 
-def draw_weights(kind: str, panel: str, rng: np.random.Generator) -> Weights:
+def draw_mixture(kind: str, panel: str, rng: np.random.Generator) -> Mixture:
     """How much of each class a stretch of `kind` holds: a clear one mostly `kind`, an unclear one half of a rival."""
-    mean = (CLARITY[panel][CLASSES.index(kind)] - LEAST_CLEAR) / (1 - LEAST_CLEAR)
-    clarity = LEAST_CLEAR + (1 - LEAST_CLEAR) * rng.beta(SPREAD[panel] * mean, SPREAD[panel] * (1 - mean))
+    mean = (MEAN_CLARITY[panel][CLASSES.index(kind)] - LEAST_CLARITY) / (1 - LEAST_CLARITY)
+    clarity = LEAST_CLARITY + (1 - LEAST_CLARITY) * rng.beta(
+        CLARITY_CONCENTRATION[panel] * mean, CLARITY_CONCENTRATION[panel] * (1 - mean)
+    )
     rival = CLASSES.index(one_of(CONFUSIONS[kind], rng))
-    weights = (1 - clarity) * (1 - RIVAL) * _CONFUSION[CLASSES.index(kind)]
-    weights[rival] = min(weights[rival] + (1 - clarity) * RIVAL, 0.95 * clarity)
-    weights[CLASSES.index(kind)] = clarity
-    return tuple(float(weight) for weight in weights / weights.sum())
+    mixture = (1 - clarity) * (1 - RIVAL_SHARE) * _CONFUSION[CLASSES.index(kind)]
+    mixture[rival] = min(mixture[rival] + (1 - clarity) * RIVAL_SHARE, 0.95 * clarity)
+    mixture[CLASSES.index(kind)] = clarity
+    return tuple(float(share) for share in mixture / mixture.sum())
 
 
-def draw_votes(weights: Weights, panel: str, raters: Mapping[str, Raters], rng: np.random.Generator) -> Votes:
+def draw_votes(mixture: Mixture, panel: str, raters: Mapping[str, Raters], rng: np.random.Generator) -> Votes:
     """Six counts: what a panel makes of a stretch; 1 to 7 or 10 to 28 in all."""
     if panel == "expert":
-        sizes = np.array(list(EXPERT_SIZES.values()), float)
-        names = raters["expert"].vote(weights, int(rng.choice(list(EXPERT_SIZES), p=sizes / sizes.sum())), rng)
+        sizes = np.array(list(EXPERT_PANEL_SIZES.values()), float)
+        names = raters["expert"].vote(mixture, int(rng.choice(list(EXPERT_PANEL_SIZES), p=sizes / sizes.sum())), rng)
     elif panel == "brief":
-        names = raters["crowd"].vote(weights, 1 + int(rng.random() < PAIRS), rng)
+        names = raters["crowd"].vote(mixture, 1 + int(rng.random() < TWO_MEMBERS_SHARE), rng)
     else:
-        names = raters["crowd"].vote(weights, 3 + len(SECOND_SIZES), rng)
-        more = rng.random() < SECOND_OPINION[len(set(names[:3])) == 1]
-        names = names[: 3 + (int(rng.choice(len(SECOND_SIZES), p=SECOND_SIZES)) + 1 if more else 0)]
+        names = raters["crowd"].vote(mixture, 3 + len(MORE_VOTES_SHARES), rng)
+        more = rng.random() < MORE_VOTES_CHANCE[len(set(names[:3])) == 1]
+        names = names[: 3 + (int(rng.choice(len(MORE_VOTES_SHARES), p=MORE_VOTES_SHARES)) + 1 if more else 0)]
     return tuple(names.count(number) for number in range(len(CLASSES)))

@@ -35,7 +35,7 @@ FAR_FIELD: Final = 0.12  # share of a source that reaches the whole head
 FAR_RAD: Final = 2.0
 
 
-def place(name: str, side: int = -1) -> Place:
+def place_of(name: str, side: int = -1) -> Place:
     """The place of a left or midline electrode, or with `side` 1 of its mirror image: (3,) x right, y front, z up."""
     theta, phi = np.radians(_ANGLES_DEG[name])
     return np.array([-side * np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
@@ -43,8 +43,8 @@ def place(name: str, side: int = -1) -> Place:
 
 def _position(electrode: str) -> Place:
     if electrode in _ANGLES_DEG:
-        return place(electrode)
-    return place(f"{electrode[:-1]}{int(electrode[-1]) - 1}", 1)  # F4 mirrors F3
+        return place_of(electrode)
+    return place_of(f"{electrode[:-1]}{int(electrode[-1]) - 1}", 1)  # F4 mirrors F3
 
 
 PLACES: Final = np.array([_position(name) for name in ELECTRODES])  # (19, 3)
@@ -65,19 +65,19 @@ class Source:
     tilt: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
-def field(source: Source) -> Array:
+def field_of(source: Source) -> Array:
     """How strongly each electrode sees a source: (19,), at most 1 without a tilt, falling off with the angle."""
     angle = np.arccos(np.clip(PLACES @ source.place, -1, 1))
-    near = np.exp(-0.5 * (angle / source.spread_rad) ** 2)
+    close = np.exp(-0.5 * (angle / source.spread_rad) ** 2)
     far = np.exp(-0.5 * (angle / FAR_RAD) ** 2)
     lean = 1 + (PLACES - source.place) @ np.asarray(source.tilt)
-    result: Array = (((1 - FAR_FIELD) * near + FAR_FIELD * far) * lean).astype(np.float32)
+    result: Array = (((1 - FAR_FIELD) * close + FAR_FIELD * far) * lean).astype(np.float32)
     return result
 
 
 def mixing(sources: Sequence[Source]) -> Array:
     """(19, sources): the fields of sources times their gains."""
-    return np.stack([field(source) * np.float32(source.gain) for source in sources], axis=1)
+    return np.stack([field_of(source) * np.float32(source.gain) for source in sources], axis=1)
 
 
 def over_head(wave: Array, sources: Sequence[Source]) -> Array:
@@ -95,7 +95,7 @@ def lagged(wave: Array, lag_s: float) -> Array:
     return np.concatenate([np.zeros(lag, wave.dtype), wave[: len(wave) - lag]]) if lag else wave
 
 
-def near(where: Place, angle_rad: float, rng: np.random.Generator) -> Place:
+def near_to(where: Place, angle_rad: float, rng: np.random.Generator) -> Place:
     """A place about `angle_rad` away from another, in any direction, on the upper part of the head."""
     moved = where + angle_rad * rng.normal(0, 1 / np.sqrt(3), 3)
     moved[2] = max(moved[2], -0.3)
@@ -106,7 +106,7 @@ def near(where: Place, angle_rad: float, rng: np.random.Generator) -> Place:
 def lateralised(focus: Place, extent_rad: float, other_side: float, lag_s: float) -> list[Source]:
     """A focus, its hemisphere a little later and weaker, and its mirror image later still at gain `other_side`."""
     side = 1 if focus[0] > 0 else -1
-    rest = [place(name, side) for name in ("F3", "C3", "T5", "P3")]
+    rest = [place_of(name, side) for name in ("F3", "C3", "T5", "P3")]
     share = 0.45 * min(1.0, extent_rad / 0.6)
     around = [Source(p, 0.6, share * float(np.exp(-np.arccos(np.clip(p @ focus, -1, 1)))), lag_s) for p in rest]
     mirror = focus * np.array([-1, 1, 1])
@@ -130,7 +130,7 @@ def generalised(predominance: str, lag_s: float, balance: float = 0.0) -> list[S
     rows = (("F3", "Fp1"), ("C3", "T3"), ("P3", "O1"))
     gains = PREDOMINANCE[predominance]
     return [
-        Source(place(name, side), 0.6, 0.5 * gain * float(np.exp(side * balance / 2)), lag_s * row / 2)
+        Source(place_of(name, side), 0.6, 0.5 * gain * float(np.exp(side * balance / 2)), lag_s * row / 2)
         for row, (names, gain) in enumerate(zip(rows, gains))
         for name in names
         for side in (-1, 1)
