@@ -23,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "wheel_src" / "pyproject.toml"
 SIGNALS = "simulation"  # the folder of tests
-LONG = ("test_fold.py", "test_run.py", "test_train.py")
+LONG = ("training/test_fold.py", "training/test_run.py", "kernel/test_train.py")
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def run_tests(python: Path, which: str, result: Path) -> dict[str, int]:
         return dict.fromkeys(("tests", "passed", "skipped"), 0)
     chosen = [
         path for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        if which == "all" or (path.parent.name != SIGNALS and path.name not in LONG)
+        if which == "all" or (path.parent.name != SIGNALS and f"{path.parent.name}/{path.name}" not in LONG)
     ]  # fmt: skip
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [python, "-m", "pytest", "-c", CONFIG, "--rootdir", ROOT, "-o", "pythonpath=../tests", "-o", "filterwarnings=default", "--junit-xml", result, "--durations", "25", "-p", "no:cacheprovider", *chosen]  # fmt: skip
