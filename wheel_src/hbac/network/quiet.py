@@ -6,6 +6,7 @@ STDERR") and is told the same level here. Errors are shown as ever.
 """
 
 import ctypes
+import logging
 import mmap
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 0 everything, 1 no information, 2 no warnings, 3 no errors
 ONLY_ERRORS = "2"
+RETRACING = "triggered tf.function retracing"
 # void absl::SetMinLogLevel(absl::LogSeverityAtLeast), whose namespace names Abseil's version
 SET_MIN_LOG_LEVEL = re.compile(rb"_ZN4absl(?:\d+lts_\d+)?14SetMinLogLevelENS\d?_18LogSeverityAtLeastE")
 
@@ -29,6 +31,7 @@ def import_tensorflow() -> Any:
     import tensorflow as tf
 
     _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ[LEVEL])
+    tf.get_logger().addFilter(_is_of_use)
     return tf
 
 
@@ -44,6 +47,11 @@ def import_keras() -> Any:
     if keras.backend.backend() == "tensorflow":
         import_tensorflow()
     return keras
+
+
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """False for TensorFlow's guess that functions are traced too often: each network of a run is traced once a shape."""
+    return RETRACING not in record.getMessage()
 
 
 def _tell_abseil(folder: Path, level: str) -> bool:
