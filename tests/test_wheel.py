@@ -13,6 +13,8 @@ import pytest
 from conftest import ROOT
 from helpers_kaggle import build, wheel_in
 
+pytestmark = pytest.mark.slow
+
 
 def test_two_builds_in_other_folders_give_the_same_bytes(
     dist: Path, tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch

@@ -218,6 +218,7 @@ print(b"".join(once).hex())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", BY_NAME)
 def test_the_bytes_depend_on_no_thread_order_repetition_or_number_of_streams(folder, images, tmp_path, engine):
     """In processes of their own: TensorFlow takes the number of its threads once."""
@@ -292,6 +293,7 @@ np.save(sys.argv[2], answers)
 """
 
 
+@pytest.mark.slow
 def test_gpus_share_the_batches_and_compute_in_float16(ensemble, folder, images, tmp_path):
     """Two logical devices of the CPU stand for two GPUs."""
     np.save(tmp_path / "x.npy", images)

@@ -222,6 +222,7 @@ def test_what_a_run_cannot_start_without_is_refused_with_nothing_written(
     assert not list(tmp_path.rglob("submission*.csv"))
 
 
+@pytest.mark.slow
 def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
     written = []
     for number, workers in enumerate((1, 4, 3)):
@@ -238,6 +239,7 @@ def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSe
     assert len(written[0].splitlines()) == 7
 
 
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
     command = ["predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--quiet", "--output"]
     whole = settings.output.with_name("whole.csv")

@@ -97,6 +97,7 @@ def test_a_checkout_s_own_package_is_taken_without_a_wheel(infer: ModuleType) ->
     assert Path(sys.path[0]) == ROOT / "wheel_src"
 
 
+@pytest.mark.slow
 def test_the_script_runs_from_any_folder_with_nothing_installed(test_dir: Path, manifest: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,

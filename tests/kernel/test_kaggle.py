@@ -14,6 +14,8 @@ from helpers_kaggle import LAYOUTS, TINY, WHEELS, Kaggle, bare_environment, moun
 from hbac.inference.submission import check_submission
 from hbac.weights.manifest import read_manifest
 
+pytestmark = pytest.mark.slow
+
 BOTH = (
     ("flat", "packed", "hbac-infer"),
     ("competitions", "unpacked", "hbac-infer-notebook"),

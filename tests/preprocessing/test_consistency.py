@@ -40,6 +40,7 @@ def test_no_alarm_on_the_genuine_records(sample: Path) -> None:
         assert disagreement(eeg, power) == ()
 
 
+@pytest.mark.slow
 def test_no_alarm_on_simulated_records_gaps_and_loose_electrodes_and_all(simulated: Path) -> None:
     for record in read_train_table(simulated)[0] + read_test_table(simulated):
         assert disagreement(*windows(record)) == ()

@@ -43,6 +43,7 @@ def place(record: Record, folder: Path, number: int) -> Record:
     return Record(number, number, None, paths[EEG], paths[SPECTROGRAM])
 
 
+@pytest.mark.slow
 def test_mutated_files_lose_no_record_and_none_with_checksums_passes_unnoticed(simulated: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     wholes = read_test_table(simulated)

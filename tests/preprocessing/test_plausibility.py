@@ -90,6 +90,7 @@ def test_nothing_at_all_does_not_disturb() -> None:
     implausible_power(np.full((300, 400), np.nan, np.float32))
 
 
+@pytest.mark.slow
 def test_genuine_records_are_whole(sample: Path) -> None:
     for record in read_train_table(sample)[0] + read_test_table(sample):
         loaded = load_record(record, PRESETS[THREE_ZOOMS])

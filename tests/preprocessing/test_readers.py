@@ -158,6 +158,7 @@ def test_files_that_hang_and_the_slowest_record_are_counted(
         assert 0.01 < loader._slowest_s < 10
 
 
+@pytest.mark.slow
 def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
         assert [loaded.record.eeg_id for loaded in loader][-1] == records[0].eeg_id
 
 
+@pytest.mark.slow
 def test_a_bad_start_in_the_middle_of_a_run_is_tried_again(
     records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +181,7 @@ def test_a_bad_start_in_the_middle_of_a_run_is_tried_again(
     assert len((tmp_path / "starts").read_bytes()) == 5  # one, two bad ones after a death, and again after the second
 
 
+@pytest.mark.slow
 def test_a_file_that_wants_too_much_memory_is_a_note(records: list[Record]) -> None:
     rows = 12_000_000  # 19 columns: 912 MB once decoded
     zeros = pa.array(np.zeros(rows, np.float32)).dictionary_encode().cast(pa.float32())

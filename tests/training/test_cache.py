@@ -63,6 +63,7 @@ def test_a_whole_cache_opens_without_making_anything(records: list[Record], tmp_
     assert open_cache(records, folder, SETTINGS) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.json"])
 @pytest.mark.parametrize("left", [None, 0, 100, -1])
 def test_a_cache_that_lost_a_file_or_a_part_of_one_is_made_again(

@@ -21,6 +21,8 @@ from hbac.training.run import start_weights, train
 from hbac.training.state import read_progress
 from hbac.weights.manifest import read_manifest
 
+pytestmark = pytest.mark.slow
+
 SCORED = "10 votes or more"
 
 
