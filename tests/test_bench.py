@@ -19,6 +19,7 @@ from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.records.tables import read_test_table
 
 
+@pytest.mark.slow
 def test_the_plain_way_makes_the_same_image(simulated: Path) -> None:
     for record in read_test_table(simulated):
         image = load_record(record, PRESETS[THREE_ZOOMS]).image

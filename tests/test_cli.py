@@ -86,6 +86,7 @@ def test_a_fold_goes_out_as_keras_and_comes_back_the_same(manifest: Path, tmp_pa
     assert main(["weights", "import", str(exported), str(imported), "--width", "16"]) == 2
 
 
+@pytest.mark.slow
 def test_a_manifest_for_checkpoints_made_elsewhere_can_be_used_at_once(manifest: Path, tmp_path: Path) -> None:
     exported, written = tmp_path / "best_model.keras", tmp_path / "weights_manifest.json"
     assert main(["weights", "export", str(manifest), str(exported)]) == 0

@@ -443,6 +443,7 @@ def test_logits_that_are_not_finite_are_refused_at_the_golden_record_and_later(m
 # --- new manifests
 
 
+@pytest.mark.slow
 def test_a_new_manifest_describes_files_that_then_load(tmp_path, images):
     """A `.keras` fold and a float16 one beside a float32 one: all are read by the same manifest."""
     needs_names()

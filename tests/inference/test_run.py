@@ -134,6 +134,7 @@ def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch
     assert sum(summary.status.values()) == 24
 
 
+@pytest.mark.slow
 def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSettings) -> None:
     strict = replace(settings, strict=True, time_budget_s=0.5)  # over before the first record
     with pytest.raises(InputError, match="6 were not"):
@@ -141,6 +142,7 @@ def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSett
     assert predict(replace(settings, resume=True)).status == {OK: 6}
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) -> None:
     records = read_test_table(settings.test_dir)
     whole = records[0].eeg_path.read_bytes()
@@ -261,6 +263,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> 
     assert not journal.exists()
 
 
+@pytest.mark.slow
 def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_path: Path) -> None:
     journal = settings.output.with_name(".submission.csv.journal")
     settings.output.parent.mkdir()

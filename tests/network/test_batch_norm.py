@@ -27,6 +27,7 @@ def any_tensors(graph: Graph, seed: int = 0) -> Tensors:
     }
 
 
+@pytest.mark.slow
 def test_the_folded_backbone_computes_what_keras_computes_in_float64() -> None:
     graph = backbone_graph(NET)
     tensors = random_tensors(NET, 3, head=False)

@@ -35,6 +35,7 @@ def nodes(graph: Graph, tensors: Tensors) -> Counter[str]:
     return Counter(op.get_type_name() for op in openvino_model(graph, tensors).get_ordered_ops())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(96, 64), (97, 131), (33, 31)])
 def test_logits_of_resnet50_are_those_of_tensorflow(size: tuple[int, int]) -> None:
     settings = NetworkSettings(width=8, input_shape=(*size, 3))

@@ -36,12 +36,14 @@ def computed(level: str | None) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_tensorflow_computes_without_a_line_on_standard_error() -> None:
     done = computed(None)
     assert done.stdout == "(1, 6)\n"
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_who_asks_for_everything_gets_it() -> None:
     assert "oneDNN" in computed("0").stderr or "CPU" in computed("0").stderr
 

@@ -12,6 +12,7 @@ from hbac.network.shape_inference import output_shapes, tensor_shapes
 SIZES = [(400, 300, 3), (97, 131, 3), (33, 1, 4), (None, 300, 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("width", [8, 64])
 def test_shapes_of_resnet50_are_those_of_keras(width: int, size: tuple[int | None, int, int]) -> None:

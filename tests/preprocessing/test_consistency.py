@@ -29,6 +29,7 @@ def whole(simulated: Path) -> tuple[np.ndarray, np.ndarray]:
     return next((eeg, power) for eeg, power in of_all if np.isfinite(eeg).all() and np.isfinite(power).all())
 
 
+@pytest.mark.slow
 def test_no_alarm_on_the_genuine_records(sample: Path) -> None:
     records = read_train_table(sample)[0] + read_test_table(sample)
     assert len(records) == 44

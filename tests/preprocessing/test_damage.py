@@ -91,6 +91,7 @@ def test_a_bad_file_is_noticed_and_its_record_answered(kind: str, name: str, sim
 # ---- checkpoints and manifests
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*STALE, *BROKEN])
 def test_a_broken_checkpoint_is_refused_before_an_engine_sees_it(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
@@ -140,6 +141,7 @@ def test_any_json_is_refused_as_a_manifest(tmp_path_factory: pytest.TempPathFact
     assert read_text(tmp_path_factory.getbasetemp(), json.dumps(value).encode("utf-8", "surrogatepass")) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_manifest_with_one_changed_place_is_refused_or_says_what_it_says(

@@ -106,6 +106,7 @@ def test_no_records_is_no_work() -> None:
     assert load_all([]) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["eeg", "spectrogram", "both"])
 def test_a_file_that_kills_its_reader_costs_that_file_alone(
     victim: str, records: list[Record], monkeypatch: pytest.MonkeyPatch
@@ -204,6 +205,7 @@ def test_processes_that_cannot_start_are_an_error_not_an_answer(
         load_all(records)
 
 
+@pytest.mark.slow
 def test_images_wait_in_a_bounded_queue(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "AHEAD", 8)
     many = [replace(record, eeg_id=10 * i + j) for i in range(6) for j, record in enumerate(records)]

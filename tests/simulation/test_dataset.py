@@ -258,6 +258,7 @@ def test_votes_are_whole_panels_and_the_consensus_is_their_first_largest_count(t
 # Reproducible
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     for workers in (1, 2):
         simulate(
@@ -272,6 +273,7 @@ def test_another_seed_gives_another_signal():
     assert not np.array_equal(render(one)[:1000], render(other)[:1000], equal_nan=True)
 
 
+@pytest.mark.slow
 def test_a_test_split_alone_and_a_train_split_alone_can_be_made(tmp_path):
     simulate(tmp_path / "test", patients=0, seed=1, test_records=1, workers=1, progress=False)
     assert len(pd.read_csv(tmp_path / "test" / hms.TRAIN_TABLE)) == 0
@@ -313,6 +315,7 @@ def test_a_folder_that_cannot_be_made_is_an_output_error(tmp_path: Path) -> None
         simulate(tmp_path / "file" / "below", patients=0, seed=0, test_records=1, workers=1, progress=False)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_whole_is_one_line_and_nothing_looks_whole(tmp_path: Path, hbac) -> None:
     """A limit on the size of a file stands for a full disk: it reaches the processes that write."""
     out, most = tmp_path / "data", 100_000  # bytes; an EEG file has ten times as many

@@ -81,6 +81,7 @@ def test_the_figures_here_are_those_of_the_real_table():
         np.testing.assert_allclose(real[name], value, atol=0.00051, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
 def test_a_simulated_table_has_the_statistics_of_the_real_one(simulated_statistics, name):
     value, tolerance = REAL[name]

@@ -79,6 +79,7 @@ def test_a_cache_that_lost_a_file_or_a_part_of_one_is_made_again(
     np.testing.assert_array_equal(make(records[:2], folder).images, images)
 
 
+@pytest.mark.slow
 def test_a_second_run_makes_only_what_is_missing(
     records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_second_run_makes_only_what_is_missing(
     np.testing.assert_array_equal(again.images, first)
 
 
+@pytest.mark.slow
 def test_other_records_are_not_answered_from_the_cache(records: list[Record], tmp_path: Path) -> None:
     make(records, tmp_path / "cache")
     assert len(make(records[:2], tmp_path / "cache").images) == 2

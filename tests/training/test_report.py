@@ -88,6 +88,7 @@ def test_the_numbers_of_the_page_are_the_metrics_given(tmp_path: Path) -> None:
         assert [float(value) for value in re.findall(r'value="([^"]+)"', cells)] == given[key]
 
 
+@pytest.mark.slow
 def test_the_page_refers_to_nothing_outside_and_closes_its_elements(tmp_path: Path) -> None:
     references = References(write(tmp_path, examples={name: [example()] for name in CLASSES}))
     assert len(references.found) >= 9 + 3 * len(CLASSES) and not references.open

@@ -93,6 +93,7 @@ def assert_same_tensors(received, expected):
 # --- keras.applications
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_keras_applications_weights_load_and_give_the_same_features(tmp_path, suffix):
     full = NetworkSettings(input_shape=(96, 64, 3))
@@ -156,6 +157,7 @@ WRONG = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(("kind", "named"), WRONG, ids=[kind for kind, _ in WRONG])
 def test_another_network_is_refused_with_the_differing_names(tmp_path, kind, named, suffix):
@@ -166,6 +168,7 @@ def test_another_network_is_refused_with_the_differing_names(tmp_path, kind, nam
         assert part in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_unaltered_clone_is_accepted(tmp_path, suffix):
     """What the wrong models above are made from is itself right."""
@@ -220,6 +223,7 @@ def group_of(file, layer):
     return next(g for g in file["layers"].values() if g["vars"].attrs.get("name") == layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
 @pytest.mark.parametrize(("a", "b"), SWAPS)
 @pytest.mark.parametrize("what", ["groups", "names"])
@@ -485,6 +489,7 @@ def user_model(form, head="out", before=None):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("form", ["functional", "sequential", "flat"])
 def test_a_users_model_gives_its_own_probabilities(tmp_path, form, suffix):
@@ -497,6 +502,7 @@ def test_a_users_model_gives_its_own_probabilities(tmp_path, form, suffix):
         np.testing.assert_allclose(probabilities(tensors), expected, rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_keras_applications_inside_a_users_model_gives_its_own_probabilities(tmp_path):
     image = layers.Input((64, 64, 3))
     x = keras_resnet50()(image)
@@ -527,6 +533,7 @@ def trained_model():
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_trained_model_with_its_optimizer_loads(tmp_path, suffix):
     """An optimizer counts its steps in integers and keeps tensors of the network's shapes."""
@@ -549,6 +556,7 @@ def test_augmentation_layers_that_are_idle_at_inference_pass(tmp_path, suffix):
         np.testing.assert_allclose(model(IMAGES, training=False).numpy(), expected, rtol=2e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("kind", ["rescaling", "normalization", "adapted normalization"])
 def test_layers_whose_effect_would_be_lost_are_refused_by_name(tmp_path, suffix, kind):
@@ -583,6 +591,7 @@ def model_of(policy):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "works"), [("mixed_float16", True), ("float16", True), ("bfloat16", False)])
 def test_models_of_reduced_precision_load_or_are_refused_clearly(tmp_path, policy, works):
     """Mixed policies keep float32 variables; bfloat16 is stored as two opaque bytes."""
@@ -616,6 +625,7 @@ def two_networks():
     return keras.Model(image, layers.Dense(6)(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_two_networks_in_one_file_are_refused(tmp_path, suffix):
     path = save(two_networks(), tmp_path, suffix)
@@ -953,6 +963,7 @@ def test_random_damage_gives_tensors_or_one_clear_refusal(saved, tmp_path):
 # --- out
 
 
+@pytest.mark.slow
 def test_an_exported_fold_is_a_plain_keras_model_with_the_same_probabilities(tmp_path):
     path = tmp_path / "fold.keras"
     export_keras(tensors_of_the_fold(), NET, path)
