@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,24 @@ def package_folder() -> str:
     return str(Path(spec.origin).parents[1])
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that `make` has filled: once for all workers of pytest-xdist, whichever comes first."""
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    done, deadline = folder.with_name(f"{name}.done"), time.monotonic() + 600
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        while not done.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        if not done.exists():
+            raise TimeoutError(f"{folder}: expected it to be filled by another worker") from None
+        return folder
+    make(folder)
+    done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def sample() -> Path:
     """The folder of real records; the test is skipped where it is not there."""
@@ -36,9 +55,10 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A simulated data set: three training patients and six test records. Not to be changed: copy it."""
     from hbac.simulation.dataset import simulate
 
-    out = tmp_path_factory.mktemp("simulated") / "data"
-    simulate(out, patients=3, seed=11, test_records=6, progress=False, balanced=True)
-    return out
+    def make(folder: Path) -> None:
+        simulate(folder / "data", patients=3, seed=11, test_records=6, progress=False, balanced=True)
+
+    return made_once(tmp_path_factory, "simulated", make) / "data"
 
 
 @pytest.fixture
@@ -58,7 +78,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of three random folds of width 8."""
     from helpers_folds import write_random_folds
 
-    return write_random_folds(tmp_path_factory.mktemp("folds"))
+    return made_once(tmp_path_factory, "folds", write_random_folds) / "weights_manifest.json"
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +86,9 @@ def dist(tmp_path_factory: pytest.TempPathFactory, manifest: Path) -> Path:
     """What build_wheel.sh makes of a copy of this tree, with the random folds of `manifest`, for some-owner."""
     from helpers_kaggle import build
 
-    return build(tmp_path_factory.mktemp("build") / "here", manifest.parent)
+    return (
+        made_once(tmp_path_factory, "build", lambda folder: build(folder / "here", manifest.parent)) / "here" / "dist"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,7 @@ def test_strict_makes_a_broken_file_an_error_and_writes_no_submission(settings: 
     assert len(report_of(settings)["rows_not_answered_whole"]) == 1
 
 
+@pytest.mark.slow
 def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Ensemble.predict
 

@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 KERNELS = ("hbac-infer", "hbac-infer-notebook", "hbac-train", "hbac-train-notebook")
 DATASETS = ("hbac-weights", "hbac-wheel")
 
