@@ -36,6 +36,16 @@ def test_files_as_listed_are_read_and_a_changed_one_is_not(test_dir: Path, liste
     assert hashlib.sha256(content).hexdigest() in loaded.notes[0]
 
 
+def test_capital_digits_are_the_same_digest(test_dir: Path, listed: Path) -> None:
+    """As `Get-FileHash` and `certutil` write them."""
+    digests = {record.eeg_id: record.eeg_sha256 for record in with_digests(read_test_table(test_dir), listed)}
+    lines = [line.split(" ", 1) for line in listed.read_text().splitlines()]
+    listed.write_text("".join(f"{digest.upper()} {rest}\n" for digest, rest in lines))
+    records = with_digests(read_test_table(test_dir), listed)
+    assert {record.eeg_id: record.eeg_sha256 for record in records} == digests
+    assert load_record(records[0], PRESETS[THREE_ZOOMS]).status == OK
+
+
 def test_a_listed_file_is_not_looked_over_for_damage(
     test_dir: Path, listed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
