@@ -48,6 +48,7 @@ def test_a_file_that_never_was_on_the_grid_of_two_decimals_is_left_alone() -> No
 
 EEGS: dict[str, tuple[Callable[[], np.ndarray], str]] = {
     "volts": (lambda: eeg() * np.float32(1e-6), "another unit"),
+    "millivolts": (lambda: eeg() * np.float32(1e-3), "another unit"),
     "nanovolts": (lambda: eeg() * np.float32(1e3), "another unit"),
     "times a million": (lambda: eeg() * np.float32(1e6), "beyond 100000 uV"),
     "all the same": (lambda: np.full((10000, 19), 7, np.float32), "constant: Fp1, F3, "),
