@@ -78,7 +78,7 @@ class Budget:
             return Effort(0, False)
         if self._end is None or not self._passes:
             return self._full
-        elapsed = self._clock() - self._first
+        elapsed = max(self._clock() - self._first, 1e-9)  # a coarse clock may not have moved
         busy = elapsed
         if self._idle_s > IDLE_SHARE * elapsed:  # reading decides how many records still come
             busy -= self._idle_s
