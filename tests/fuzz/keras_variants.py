@@ -346,6 +346,16 @@ def randomise(model, rng):
     model.set_weights(values)
 
 
+def answers(model, images):
+    """The model's own, with a head so small that they are not saturated and differences show."""
+    for _ in range(4):
+        expected = np.asarray(model.predict(images, verbose=0), np.float64)
+        if np.abs(expected).max() < 0.9:
+            break
+        model.set_weights([w * 0.2 if w.ndim == 2 else w for w in model.get_weights()])
+    return expected
+
+
 def make(folder, count, seed):
     import keras
 
@@ -365,7 +375,7 @@ def make(folder, count, seed):
             shape = [2 if size is None else size for size in model.input_shape[:1]]
             shape += [fixed or ours for fixed, ours in zip(model.input_shape[1:], SHAPE, strict=True)]
             images = np.random.default_rng(7).normal(0, 1, shape).astype(np.float32)
-            expected = np.asarray(model.predict(images, verbose=0), np.float64)
+            expected = answers(model, images)
             path = folder / f"{number:03}{('.keras', '.h5')[number // len(CHANGES) % 2]}"
             model.save(path)
         except Exception as error:  # no model comes of it in this version of Keras
