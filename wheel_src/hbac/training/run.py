@@ -13,7 +13,10 @@ import numpy as np
 
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
+from hbac.machine.environment import settle
+from hbac.machine.packages import OF_TRAINING, need
 from hbac.network.graph import Tensors
+from hbac.network.quiet import import_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
@@ -58,6 +61,8 @@ def train(options: TrainOptions, log: Log = _print) -> Path:
         WeightsError: a checkpoint to start from is none of this network.
         HbacError: training does not converge, or a GPU's process failed.
     """
+    settle()
+    need(*OF_TRAINING)
     use_gpus(options.gpus)
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
@@ -75,7 +80,9 @@ def claim_output(options: TrainOptions, rows: Rows, log: Log = _print) -> None:
     Raises:
         InputError: it holds another run, or this one and `resume` is not asked for; or `beside` is no data set.
         OutputError: it cannot be written.
+        MachineError: TensorFlow or Keras cannot be used.
     """
+    import_keras()  # the slowest to say that it does not work, and the last to be needed
     if options.beside:
         read_rows(options.beside)  # what is wrong with it shows before hours of training, not after
     options.output.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
+from hbac.machine.packages import need
 from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
 from hbac.network.graph import Graph, Tensors, keras_order
 from hbac.network.settings import HEAD, NetworkSettings
@@ -58,9 +59,10 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     if imagenet and hashlib.md5(content, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
         raise _outdated(path, imagenet)
     graph = whole_graph(settings) if head else backbone_graph(settings)
-    try:
-        import h5py
+    need("h5py")
+    import h5py
 
+    try:
         with h5py.File(io.BytesIO(content), "r") as file:
             _check_objects(path, file)
             if _is_legacy(file):
