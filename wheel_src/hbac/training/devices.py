@@ -11,6 +11,7 @@ from multiprocessing import connection, get_context, parent_process
 
 from hbac.errors import HbacError, InputError
 from hbac.machine.environment import as_keras_comes
+from hbac.network.quiet import import_tensorflow
 from hbac.processes import one_thread_each
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -30,14 +31,18 @@ def visible_gpus() -> tuple[str, ...]:
     return tuple(name.strip() for name in names)[:seen]  # CUDA's list ends at the first name that it does not know
 
 
-def check_gpus(gpus: Sequence[str]) -> None:
-    """Refuse GPUs by name that TensorFlow does not see: it would train on the CPU, for hours, and say nothing.
+def check_gpus(gpus: Sequence[str], precision: str) -> None:
+    """Refuse GPUs that TensorFlow does not see: it would train on the CPU, for hours, in a precision made for GPUs.
+
+    To be called after `use_gpus`. Whoever asks for float32 as well may train where there are none.
 
     Raises:
         InputError: it sees fewer.
+        MachineError: TensorFlow cannot be used.
     """
-    with _visible(",".join(gpus) or "-1"):
-        seen = tensorflow_gpus() if gpus and may_have_gpus() else 0
+    if not gpus or precision == "float32":
+        return
+    seen = len(import_tensorflow().config.list_physical_devices("GPU"))
     if seen != len(gpus):
         raise InputError(
             f"--gpus: expected GPUs that TensorFlow sees, received {','.join(gpus)}; it sees {seen} of them"

@@ -10,7 +10,7 @@ from hbac import kaggle
 from hbac.durations import parse_duration
 from hbac.errors import InputError
 from hbac.network.settings import NetworkSettings
-from hbac.training.devices import check_gpus, visible_gpus
+from hbac.training.devices import visible_gpus
 from hbac.training.fold_files import FoldFiles
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
 
@@ -200,7 +200,6 @@ def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> Tra
     names = {entry.name for entry in fields(TrainOptions)} & vars(parsed).keys()
     options = TrainOptions(**{**{name: getattr(parsed, name) for name in names}, **found})
     options.check()
-    check_gpus(parsed.gpus or ())
     return options
 
 

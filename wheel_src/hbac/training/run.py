@@ -22,7 +22,7 @@ from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
-from hbac.training.devices import on_each_gpu, use_gpus
+from hbac.training.devices import check_gpus, on_each_gpu, use_gpus
 from hbac.training.fold import train_fold
 from hbac.training.options import TrainOptions
 from hbac.training.rows import RowNumbers, Rows, Split, TrainData, patient_folds, read_rows
@@ -82,7 +82,8 @@ def claim_output(options: TrainOptions, rows: Rows, log: Log = _print) -> None:
         OutputError: it cannot be written.
         MachineError: TensorFlow or Keras cannot be used.
     """
-    import_keras()  # the slowest to say that it does not work, and the last to be needed
+    import_keras()  # the last to be needed says now that it does not work
+    check_gpus(options.gpus, options.precision)
     if options.beside:
         read_rows(options.beside)  # what is wrong with it shows before hours of training, not after
     options.output.mkdir(parents=True, exist_ok=True)
