@@ -95,3 +95,26 @@ def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     _serve(pipe, settings, memory_bytes)
+
+
+def starved(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """The real reader where a process may hold no more files than it has open when it reads."""
+    import resource
+
+    from hbac.machine.packages import OF_READERS, need
+    from hbac.preprocessing.readers import _serve
+
+    need(*OF_READERS)
+    lowest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    _serve(pipe, settings, memory_bytes)
+
+
+def starved_once(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A starved reader at its first start alone."""
+    from hbac.preprocessing.readers import _serve
+
+    with open(os.environ[STARTS], "ab") as file:
+        file.write(b".")
+        first = file.tell() == 1
+    (starved if first else _serve)(pipe, settings, memory_bytes)

@@ -1,6 +1,7 @@
-"""The command line: `hbac predict | check | simulate | train | verify | weights`; thin."""
+"""The command line: `hbac predict | check | doctor | simulate | train | verify | weights`; thin."""
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="check a manifest, its folds and their golden answers")
     verify.add_argument("manifest", type=Path)
     verify.set_defaults(run=_verify, packages=OF_RUN)
+    _doctor_parser(commands.add_parser("doctor", help="what a run would find on this machine, before it runs"))
     _weights_parser(commands.add_parser("weights", help="import, export, or list folds in a manifest"))
     return whole
 
@@ -92,6 +94,15 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     add("--engine", choices=ENGINES, default=AUTO, help=engine)
     add("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_predict, packages=OF_RUN)
+
+
+def _doctor_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--test-dir", type=Path, metavar="DIR", help="as of predict: its table, its files, its first record")
+    add("--manifest", type=Path, metavar="FILE", help="folds to verify")
+    add("--data", type=Path, metavar="DIR", help="as of train: its table, its files, room for its images")
+    add("--json", action="store_true", help="points as JSON, for programs")
+    parser.set_defaults(run=_doctor, packages=())
 
 
 def _simulate_parser(parser: argparse.ArgumentParser) -> None:
@@ -218,6 +229,21 @@ def _verify(options: argparse.Namespace) -> None:
     print(
         f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
     )
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from hbac.doctor.ask import examine
+    from hbac.doctor.points import FAULT
+
+    points = []
+    for point in examine(options.test_dir, options.manifest, options.data):
+        points.append(point)
+        if not options.json:
+            print(point.line(), flush=True)
+    if options.json:
+        print(json.dumps([vars(point) for point in points], indent=1))
+    if any(point.state == FAULT for point in points):
+        raise SystemExit(1)
 
 
 def _import(options: argparse.Namespace) -> None:

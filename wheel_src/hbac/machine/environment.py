@@ -42,12 +42,12 @@ def settle() -> None:
     taken = {name: os.environ.pop(name) for name, _ in list(_that_matter()) if name not in late}
     if taken:
         print(f"hbac: not used, as answers would change: {_listed(taken)} of the environment", file=sys.stderr)
-    if late and not _said.issuperset(late):
+    if late and not named.keys() >= late.keys():
         print(f"hbac: read before hbac was called, answers may differ: {_listed(late)}", file=sys.stderr)
-        _said.update(late)
+    named.update(taken | late)
 
 
-_said: set[str] = set()  # variables that a line has named
+named: Final[dict[str, str]] = {}  # variables that a line has named, and their values
 
 
 @contextlib.contextmanager
