@@ -1,5 +1,6 @@
 """Readers that misbehave, for tests of what watches them; in a module of its own so that a spawned process finds it."""
 
+import contextlib
 import os
 import signal
 import time
@@ -98,15 +99,17 @@ def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 
 
 def starved(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
-    """The real reader where a process may hold no more files than it has open when it reads."""
+    """The real reader in a process that may not open one file more."""
     import resource
 
     from hbac.machine.packages import OF_READERS, need
     from hbac.preprocessing.readers import _serve
 
     need(*OF_READERS)
-    lowest = max(map(int, os.listdir("/proc/self/fd")))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.suppress(OSError):
+        while True:
+            os.dup(0)
     _serve(pipe, settings, memory_bytes)
 
 

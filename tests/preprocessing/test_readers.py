@@ -210,7 +210,7 @@ def test_a_machine_that_has_run_out_of_files_ends_the_run_and_is_no_class_prior(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.starved)
-    with pytest.raises(MachineError, match="expected to read it, received .*Too many open files"):
+    with pytest.raises(MachineError, match="expected to read it, received: Too many open files"):
         load_all(records[:1], workers=1)
 
 

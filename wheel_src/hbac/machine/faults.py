@@ -1,6 +1,7 @@
 """Whose fault an error of the system is: the machine's, the disk's, or the file's."""
 
 import errno
+import os
 from typing import Final
 
 SCARCE: Final = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT}  # for every file alike
@@ -19,9 +20,10 @@ OF_DEVICE: Final = {  # of one damaged file, or of a disk or a mount that has go
 }
 
 
-def has_run_out(error: BaseException | None) -> bool:
-    """Whether an error says that this machine lacks something, whatever the file is."""
-    return isinstance(error, OSError) and error.errno in SCARCE
+def has_run_out(error: BaseException | None) -> str | None:
+    """What the system says where this machine lacks something, whatever the file is; None for other errors."""
+    scarce = isinstance(error, OSError) and error.errno in SCARCE
+    return os.strerror(error.errno) if scarce else None  # type: ignore[union-attr, arg-type]
 
 
 def is_of_device(error: BaseException | None) -> bool:

@@ -104,8 +104,8 @@ def _read_columns(
     except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
         raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-        if has_run_out(error):
-            raise MachineError(f"{path}: expected to read it, received {one_line(error)}") from error
+        if why := has_run_out(error):
+            raise MachineError(f"{path}: expected to read it, received: {why}") from error
         raise RecordError(f"{path.name}: expected a parquet file, received {one_line(error)}") from error
     named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
     return columns, [f"{path.name}: columns missing: {named}"] if missing else [], doubts
