@@ -34,8 +34,12 @@ DROPOUT = 0.2  # before the layer of logits
 
 def train(arguments: list[str], attached: list[Path]) -> None:
     from hbac import kaggle
+    from hbac.machine.environment import settle
+    from hbac.machine.packages import OF_TRAINING, need
 
     kaggle.make_importable("safetensors", attached)
+    settle()
+    need(*OF_TRAINING)
     from hbac.training import run
     from hbac.training.devices import use_gpus
     from hbac.training.options import options_of, parser_of

@@ -1,5 +1,6 @@
 """Readers that misbehave, for tests of what watches them; in a module of its own so that a spawned process finds it."""
 
+import contextlib
 import os
 import signal
 import time
@@ -95,3 +96,28 @@ def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     _serve(pipe, settings, memory_bytes)
+
+
+def starved(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """The real reader in a process that may not open one file more."""
+    import resource
+
+    from hbac.machine.packages import OF_READERS, need
+    from hbac.preprocessing.readers import _serve
+
+    need(*OF_READERS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with contextlib.suppress(OSError):
+        while True:
+            os.dup(0)
+    _serve(pipe, settings, memory_bytes)
+
+
+def starved_once(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
+    """A starved reader at its first start alone."""
+    from hbac.preprocessing.readers import _serve
+
+    with open(os.environ[STARTS], "ab") as file:
+        file.write(b".")
+        first = file.tell() == 1
+    (starved if first else _serve)(pipe, settings, memory_bytes)

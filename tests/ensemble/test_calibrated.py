@@ -191,7 +191,7 @@ def test_auto_takes_openvino_where_it_is_installed_and_no_gpu_is_there(monkeypat
 
 def test_an_engine_that_is_not_installed_is_named(monkeypatch, manifest):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(HbacError, match="engine openvino: expected OpenVINO installed"):
+    with pytest.raises(HbacError, match="openvino: expected openvino>=2025.0, found none"):
         make_engine("openvino", manifest.network)
 
 

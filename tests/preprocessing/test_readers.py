@@ -1,5 +1,6 @@
 """Records to images in processes of their own: every record comes once, whatever its files do."""
 
+import contextlib
 import os
 import queue
 import time
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from hbac.errors import HbacError
+from hbac.errors import HbacError, MachineError
 from hbac.preprocessing import readers as loading
 from hbac.preprocessing.golden import IMAGE_TOLERANCE
 from hbac.preprocessing.load import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, UNREADABLE, Loaded, load_record
@@ -203,6 +204,49 @@ def test_processes_that_cannot_start_are_an_error_not_an_answer(
     monkeypatch.setattr(loading, "_serve", helpers_readers.stillborn)
     with pytest.raises(HbacError, match="expected a process that reads records"):
         load_all(records)
+
+
+def test_a_machine_that_has_run_out_of_files_ends_the_run_and_is_no_class_prior(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.starved)
+    with pytest.raises(MachineError, match="expected to read it, received: Too many open files"):
+        load_all(records[:1], workers=1)
+
+
+@pytest.mark.slow
+def test_what_has_run_out_for_a_while_costs_no_record_a_file(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.starved_once)
+    monkeypatch.setenv(helpers_readers.STARTS, str(tmp_path / "starts"))
+    assert {loaded.status for loaded in load_all(records[:3], workers=1).values()} == {OK}
+
+
+@pytest.mark.slow
+def test_records_that_are_lost_one_after_the_other_are_the_machines_fault(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
+    for record in records:
+        os.truncate(record.eeg_path, helpers_readers.KILLS)
+        os.truncate(record.spectrogram_path, helpers_readers.KILLS)  # type: ignore[arg-type]
+    with pytest.raises(MachineError, match="expected a machine that reads records, received 5 lost and 0 read"):
+        load_all(records)
+
+
+@pytest.mark.parametrize(("read", "lost", "ends"), [(0, 4, False), (0, 5, True), (9, 9, True), (10, 9, False)])
+def test_a_few_lost_records_among_many_are_their_files_fault(
+    records: list[Record], read: int, lost: int, ends: bool
+) -> None:
+    loader = Loader([], SETTINGS, 1)
+    image = np.zeros(SETTINGS.shape, np.float32)
+    for _ in range(read):
+        loader._count(Loaded(records[0], image, OK))
+    for _ in range(lost - 1):
+        loader._count(Loaded(records[0], None, UNREADABLE, (), of_machine=True))
+    with pytest.raises(MachineError) if ends else contextlib.nullcontext():
+        loader._count(Loaded(records[0], None, UNREADABLE, (), of_machine=True))
 
 
 @pytest.mark.slow

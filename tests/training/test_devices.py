@@ -7,29 +7,50 @@ from pathlib import Path
 import pytest
 
 from hbac.errors import HbacError, InputError
-from hbac.training.devices import on_each_gpu, use_gpus, visible_gpus
+from hbac.training import devices
+from hbac.training.devices import on_each_gpu, use_gpus
 
 
 @pytest.mark.parametrize(
-    ("script", "gpus"),
+    ("variable", "seen", "gpus"),
     [
-        ("echo 0; echo 1", ("0", "1")),
-        ("echo No devices were found; exit 6", ()),
-        ("echo 'NVIDIA-SMI has failed because it could not communicate'; exit 9", ()),
+        (None, 2, ("0", "1")),
+        (None, 0, ()),  # a driver, and a TensorFlow that was built for CPUs
+        ("3", 1, ("3",)),
+        ("GPU-8932f937, GPU-1", 2, ("GPU-8932f937", "GPU-1")),
+        ("0,-1,1", 1, ("0",)),
+        ("NoDevFiles", 0, ()),  # as Slurm says that a job has none
+        ("", 0, ()),
+        ("-1", 0, ()),
     ],
 )
-def test_gpus_are_those_that_nvidia_smi_lists(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, gpus: tuple[str, ...]
+def test_gpus_are_those_that_tensorflow_sees(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, seen: int, gpus: tuple[str, ...]
 ) -> None:
-    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    """CUDA's list ends at the first name that it does not know."""
+    monkeypatch.setattr(devices, "may_have_gpus", lambda: True)
+    monkeypatch.setattr(devices, "tensorflow_gpus", lambda: seen)
+    if variable is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    assert devices.visible_gpus() == gpus
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(devices.may_have_gpus(), reason="this machine may have a GPU")
+def test_where_tensorflow_sees_no_gpu_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "NoDevFiles")
+    assert devices.visible_gpus() == ()
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 0\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert visible_gpus() == gpus
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    assert visible_gpus() == ("3",)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
-    assert visible_gpus() == ()
+    assert devices.may_have_gpus()
+    assert devices.visible_gpus() == ()
+    with pytest.raises(InputError, match="--gpus: expected GPUs that TensorFlow sees, received 0,1; it sees 0"):
+        devices.check_gpus(("0", "1"), "mixed_float16")
+    devices.check_gpus(("0", "1"), "float32")
+    devices.check_gpus((), "mixed_float16")
 
 
 def test_tensorflow_is_told_of_the_gpus_to_use(monkeypatch: pytest.MonkeyPatch) -> None:

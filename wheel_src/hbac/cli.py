@@ -1,7 +1,7 @@
-"""The command line: `hbac predict | check | simulate | train | verify | weights`; thin."""
+"""The command line: `hbac predict | check | doctor | simulate | train | verify | weights`; thin."""
 
 import argparse
-import os
+import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,10 @@ from pathlib import Path
 
 from hbac.errors import HbacError
 from hbac.kaggle import MANIFEST_NAME
-from hbac.network.engine import AUTO, ENGINES
+from hbac.machine.cores import usable_cores
+from hbac.machine.environment import settle
+from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
+from hbac.network.settings import AUTO, ENGINES
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
 from hbac.version import __version__
@@ -29,6 +32,8 @@ def run(arguments: Sequence[str] | None = None) -> None:
         HbacError: what the user has to mend.
     """
     options = parser().parse_args(arguments)
+    settle()
+    need(*options.packages)
     options.run(options)
 
 
@@ -54,14 +59,15 @@ def parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a submission by Kaggle's rules")
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
-    check.set_defaults(run=_check)
+    check.set_defaults(run=_check, packages=("numpy", "pyarrow", "pandas"))
     _simulate_parser(commands.add_parser("simulate", help="write a data set in the competition's format"))
     train = commands.add_parser("train", help="train folds: from train.csv to a manifest")
     add_train_options(train)
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, packages=OF_TRAINING)
     verify = commands.add_parser("verify", help="check a manifest, its folds and their golden answers")
     verify.add_argument("manifest", type=Path)
-    verify.set_defaults(run=_verify)
+    verify.set_defaults(run=_verify, packages=OF_RUN)
+    _doctor_parser(commands.add_parser("doctor", help="what a run would find on this machine, before it runs"))
     _weights_parser(commands.add_parser("weights", help="import, export, or list folds in a manifest"))
     return whole
 
@@ -74,7 +80,7 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     add("--output", type=Path, default=Path("submission.csv"), metavar="FILE", help=output)
     batch = "records a batch on GPUs [32]; on CPU each is computed alone"
     add("--batch-size", type=int, metavar="N", help=batch)
-    workers = min(4, os.cpu_count() or 1)
+    workers = min(4, usable_cores())
     add("--workers", type=int, default=workers, metavar="N", help="processes that read records [%(default)s]")
     add("--strict", action="store_true", help="a record that is not read whole is an error")
     sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read"
@@ -87,7 +93,16 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     engine = "what computes the network [openvino where it is installed and no GPU is there, else tensorflow]"
     add("--engine", choices=ENGINES, default=AUTO, help=engine)
     add("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=_predict)
+    parser.set_defaults(run=_predict, packages=OF_RUN)
+
+
+def _doctor_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--test-dir", type=Path, metavar="DIR", help="as of predict: its table, its files, its first record")
+    add("--manifest", type=Path, metavar="FILE", help="folds to verify")
+    add("--data", type=Path, metavar="DIR", help="as of train: its table, its files, room for its images")
+    add("--json", action="store_true", help="points as JSON, for programs")
+    parser.set_defaults(run=_doctor, packages=())
 
 
 def _simulate_parser(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +115,7 @@ def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     add("--balanced", action="store_true", help="all classes alike, not as in the real table")
     add("--workers", type=int, metavar="N", help="processes [all cores]")
     add("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=_simulate)
+    parser.set_defaults(run=_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
 
 
 def _weights_parser(parser: argparse.ArgumentParser) -> None:
@@ -113,14 +128,14 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
         "--no-head", action="store_true", help="a backbone without the layer of logits, as ImageNet's file"
     )
     importer.add_argument("--float16", action="store_true", help="half the size")
-    importer.set_defaults(run=_import)
+    importer.set_defaults(run=_import, packages=("numpy", "safetensors", "h5py"))
     exporter = actions.add_parser("export", help="a fold as a .keras file for plain Keras")
     exporter.add_argument("manifest", type=Path)
     exporter.add_argument("output", type=Path, help="a name ending in .keras")
     exporter.add_argument(
         "--fold", type=int, default=0, metavar="K", help="number in the manifest, from 0 [%(default)s]"
     )
-    exporter.set_defaults(run=_export)
+    exporter.set_defaults(run=_export, packages=(*OF_READERS, "safetensors"))
     writer = actions.add_parser("manifest", help="write a manifest for checkpoints made elsewhere")
     writer.add_argument(
         "folds",
@@ -135,7 +150,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
     writer.add_argument("--title", default="ResNet50 folds", help="what they are")
-    writer.set_defaults(run=_manifest)
+    writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -214,6 +229,21 @@ def _verify(options: argparse.Namespace) -> None:
     print(
         f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
     )
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from hbac.doctor.ask import examine
+    from hbac.doctor.points import FAULT
+
+    points = []
+    for point in examine(options.test_dir, options.manifest, options.data):
+        points.append(point)
+        if not options.json:
+            print(point.line(), flush=True)
+    if options.json:
+        print(json.dumps([vars(point) for point in points], indent=1))
+    if any(point.state == FAULT for point in points):
+        raise SystemExit(1)
 
 
 def _import(options: argparse.Namespace) -> None:

@@ -15,6 +15,10 @@ class OutputError(HbacError):
     """What a run makes cannot be written: a full disk, a folder that is read-only or not there."""
 
 
+class MachineError(HbacError):
+    """A package, a library, a limit or a disk of this machine does not do what a run needs: no record's fault."""
+
+
 class RecordError(HbacError):
     """One file of one record cannot be used; the run goes on and answers the record from what is left."""
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from hbac.inference.budget import Budget, Effort
 from hbac.inference.journal import Journal
 from hbac.inference.report import StartClock, Summary, summary_of, write_run_report
 from hbac.inference.submission import order_of_rows, write_submission
-from hbac.network.engine import AUTO, ENGINES, make_engine
+from hbac.machine.environment import settle
+from hbac.machine.packages import OF_RUN, need
+from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import with_digests
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.version import __version__
-from hbac.weights.manifest import read_manifest
+from hbac.weights.manifest import Manifest, read_manifest
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,11 @@ def predict(settings: RunSettings) -> Summary:
         InputError: the test folder or its table is not usable, or, with `strict`, a record could not be read whole.
         OutputError: the output cannot be written.
         WeightsError: the manifest or a fold is not as it must be.
+        MachineError: a package, or what reads records, does not work on this machine.
     """
     clock = StartClock(settings.started_s)
+    settle()
+    need(*OF_RUN)
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list)
@@ -69,9 +75,8 @@ def predict(settings: RunSettings) -> Summary:
         limit_s = _record_limit_s(settings.time_budget_s)
         with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
             clock.mark("tables_and_readers")
-            engine = make_engine(settings.engine, manifest.network, settings.batch_size)
-            clock.mark("import")
-            ensemble = Ensemble(manifest, engine)
+            ensemble = first_that_works(settings.engine, partial(_ensemble, manifest, settings.batch_size, clock))
+            engine = ensemble.engine
             journal.begin(_fingerprint(settings, digests, records, engine.description))
             budget.begin()
             clock.mark("load")
@@ -92,6 +97,12 @@ def predict(settings: RunSettings) -> Summary:
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
     return summary
+
+
+def _ensemble(manifest: Manifest, batch_size: int | None, clock: StartClock, engine: str) -> Ensemble:
+    made = make_engine(engine, manifest.network, batch_size)
+    clock.mark("import")
+    return Ensemble(manifest, made)
 
 
 def _digests(settings: RunSettings) -> dict[str, str | None]:

@@ -6,20 +6,24 @@ batch it wants.
 
 import importlib.util
 import shutil
-from collections.abc import Iterable
-from typing import Any, Protocol
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hbac.errors import WeightsError
+from hbac.errors import MachineError, WeightsError
 from hbac.network.graph import Tensors
 from hbac.network.openvino_engine import OpenVinoEngine
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import AUTO as AUTO
+from hbac.network.settings import ENGINES as ENGINES
+from hbac.network.settings import OPENVINO, TENSORFLOW, NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 
 Array = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float64]
+Made = TypeVar("Made")
 
 
 class Engine(Protocol):
@@ -40,23 +44,45 @@ class Engine(Protocol):
         """Free what `load` took."""
 
 
-AUTO = "auto"
 BY_NAME: dict[str, type[TensorFlowEngine] | type[OpenVinoEngine]] = {
-    "tensorflow": TensorFlowEngine,
-    "openvino": OpenVinoEngine,
+    TENSORFLOW: TensorFlowEngine,
+    OPENVINO: OpenVinoEngine,
 }
-ENGINES = (AUTO, *BY_NAME)
+
+
+def candidates(name: str) -> tuple[str, ...]:
+    """Engines to try, the first that this machine can use to be taken; of a name that is no `auto` that one alone.
+
+    `auto` takes OpenVINO where it is installed and no GPU is there, else TensorFlow.
+    """
+    if name != AUTO:
+        return (name,)
+    fast = importlib.util.find_spec("openvino") and not shutil.which("nvidia-smi")
+    return (OPENVINO, TENSORFLOW) if fast else (TENSORFLOW,)
 
 
 def make_engine(name: str, settings: NetworkSettings, batch_size: int | None = None) -> Engine:
-    """An engine by name; `auto` takes OpenVINO where it is installed and no GPU is there, else TensorFlow.
+    """An engine by name, or the first of `candidates` that can be made.
 
     Raises:
-        HbacError: what it needs is not installed.
+        MachineError: this machine cannot use it.
     """
-    if name == AUTO:
-        name = "openvino" if importlib.util.find_spec("openvino") and not shutil.which("nvidia-smi") else "tensorflow"
-    return BY_NAME[name](settings, batch_size)
+    return first_that_works(name, lambda one: BY_NAME[one](settings, batch_size))
+
+
+def first_that_works(name: str, make: Callable[[str], Made]) -> Made:
+    """What `make` gives for the first of the `candidates` that this machine can use; a line on each that it cannot.
+
+    Raises:
+        MachineError: of the last one.
+    """
+    *others, last = candidates(name)
+    for one in others:
+        try:
+            return make(one)
+        except MachineError as error:
+            print(f"hbac: engine {last} in place of {one}: {error}", file=sys.stderr)
+    return make(last)
 
 
 def softmax(logits: npt.NDArray[np.floating[Any]], temperature: float = 1.0) -> Probabilities:

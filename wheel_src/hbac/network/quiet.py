@@ -10,9 +10,13 @@ import logging
 import mmap
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from hbac.machine.environment import as_keras_comes, check_keras, settle
+from hbac.machine.packages import need
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 0 everything, 1 no information, 2 no warnings, 3 no errors
 ONLY_ERRORS = "2"
@@ -25,27 +29,30 @@ def import_tensorflow() -> Any:
     """TensorFlow, which then shows errors only, unless TF_CPP_MIN_LOG_LEVEL says otherwise.
 
     Raises:
-        ImportError: TensorFlow is not there or does not work.
+        MachineError: TensorFlow or Keras, which it imports, is not there, does not work, or is told to compute otherwise.
     """
-    os.environ.setdefault(LEVEL, ONLY_ERRORS)
+    if "tensorflow" not in sys.modules or "keras" not in sys.modules:
+        os.environ.setdefault(LEVEL, ONLY_ERRORS)
+        settle()
+        with as_keras_comes():
+            need("tensorflow", "keras")
+    check_keras()
     import tensorflow as tf
 
-    _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ[LEVEL])
+    _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ.get(LEVEL, ONLY_ERRORS))
     tf.get_logger().addFilter(_is_of_use)
     return tf
 
 
 def import_keras() -> Any:
-    """Keras, and if it computes with TensorFlow, that as `import_tensorflow` does.
+    """Keras, which computes with TensorFlow; imported as `import_tensorflow` does.
 
     Raises:
-        ImportError: Keras is not there or does not work.
+        MachineError: as there.
     """
-    os.environ.setdefault(LEVEL, ONLY_ERRORS)
+    import_tensorflow()
     import keras
 
-    if keras.backend.backend() == "tensorflow":
-        import_tensorflow()
     return keras
 
 

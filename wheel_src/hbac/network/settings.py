@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 HEAD = "predictions"  # the layer of logits, in every family
 PROBABILITIES = "probabilities"  # the softmax behind it, the last layer of every family
+AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
+ENGINES = (AUTO, TENSORFLOW, OPENVINO)  # that compute it; `auto` is one of the others
 
 
 @dataclass(frozen=True)

@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hbac.errors import HbacError, one_line
+from hbac.machine.cores import usable_cores
 from hbac.network.batch_norm import fold_batch_norm, without_batch_norm
 from hbac.network.families import logits_graph
 from hbac.network.graph import Tensors
 from hbac.network.keras_model import build_keras
 from hbac.network.quiet import import_tensorflow
 from hbac.network.settings import NetworkSettings
-from hbac.processes import usable_cores
 
 Array = npt.NDArray[np.float32]
 GPU_BATCH = 32
@@ -38,14 +37,13 @@ class TensorFlowEngine:
         settings: the network.
         batch_size: images a call on GPUs; on CPU a call takes one image whatever is asked.
         streams: calls at once on CPU; the number of usable cores by default.
+
+    Raises:
+        MachineError: TensorFlow cannot be used.
     """
 
     def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
-        try:
-            tf = import_tensorflow()
-        except ImportError as error:
-            raise HbacError(f"engine tensorflow: expected TensorFlow installed, received {one_line(error)}") from error
-
+        tf = import_tensorflow()
         self._tf = tf
         self._settings = settings
         self._calls: list[Callable[[Array], Array]] = []

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.errors import RecordError
+from hbac.machine.faults import is_of_device
 from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.preset import Preset
@@ -44,6 +45,7 @@ class Loaded:
     image: npt.NDArray[np.float32] | None  # of the preset's shape
     status: Status
     notes: tuple[str, ...] = ()
+    of_machine: bool = False  # no image, perhaps not by the files' fault: a dead reader, a disk that does not answer
 
 
 def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -> Loaded:
@@ -54,8 +56,10 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
 
     Raises:
         MemoryError: a file wants more than there is.
+        MachineError: something has run out that every file needs.
     """
     notes: list[str] = []
+    causes: list[BaseException | None] = []
     doubts: list[str] = []
     eeg, power = None, None
     if EEG in files:
@@ -67,6 +71,7 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
             doubts += [*window.doubts, *implausible_eeg(eeg)]
         except RecordError as error:
             notes.append(f"{EEG}: {error}")
+            causes.append(error.__cause__)
     if SPECTROGRAM in files:
         try:
             spectrogram = _read_power(record)
@@ -75,8 +80,9 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
             doubts += [*spectrogram.doubts, *implausible_power(power)]
         except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
+            causes.append(error.__cause__)
     if eeg is None and power is None:
-        return Loaded(record, None, UNREADABLE, tuple(notes))
+        return Loaded(record, None, UNREADABLE, tuple(notes), any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
     if status == OK and eeg is not None and power is not None:
         doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from hbac.errors import HbacError, one_line
+from hbac.errors import HbacError, MachineError, one_line
+from hbac.machine.packages import OF_READERS, need
 from hbac.preprocessing.load import BOTH, EEG, SPECTROGRAM, UNREADABLE, Loaded, load_record
 from hbac.preprocessing.preset import Preset
 from hbac.processes import one_thread_each
@@ -30,6 +31,7 @@ HANGING_LIMIT_S, HANGING_FACTOR = 5.0, 20  # after them: the larger of this time
 START_LIMIT_S = 120.0  # for a process to import what it needs, on a machine that is busy
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 START_TRIES = 5  # in a row that may fail once one has been well, before a run gives up
+FAULTS = 5  # of the machine in a row, or records that are lost and more than those that are read: it gives up as well
 AHEAD = 64  # images that wait for the network at the most, 1.44 MB each; many of them while it is being loaded
 
 READY = "ready"  # the first word of a process
@@ -62,6 +64,7 @@ class Loader:
         self._limit_s, self._shape = limit_s, settings.shape
         self._hanging, self._slowest_s = 0, 0.0  # attempts that took too long; the longest that did not
         self._started, self._bad_starts = False, 0  # whether a process has ever been ready; bad starts since one was
+        self._faults = self._read = self._lost = 0  # the machine's since a record was read; records read; records lost
         self._jobs = deque(_Job(record) for record in records)
         self._total = len(records)
         self._done: queue.Queue[Loaded | BaseException] = queue.Queue(maxsize=AHEAD)
@@ -125,7 +128,10 @@ class Loader:
             what = (
                 "wanted more memory than there is" if code == OUT_OF_MEMORY else f"ended its reader, exit code {code}"
             )
-            self._failed(worker, job, what)
+            self._failed(worker, job, what, of_machine=True)
+            return
+        if isinstance(loaded, MachineError):
+            self._at_fault(worker, job, loaded)
             return
         if loaded == READY:  # it starts on the job now
             worker.be_ready(self._limit())
@@ -135,7 +141,16 @@ class Loader:
         worker.job = None
         self._settle(job, loaded, job.next_tries)
 
-    def _failed(self, worker: "_Worker", job: "_Job", what: str) -> None:
+    def _at_fault(self, worker: "_Worker", job: "_Job", error: MachineError) -> None:
+        """The machine was, not the record: that is tried again after all others, by another process."""
+        self._faults += 1
+        if not self._started or self._faults >= FAULTS:
+            raise error
+        worker.kill()
+        worker.start()
+        self._jobs.append(job)
+
+    def _failed(self, worker: "_Worker", job: "_Job", what: str, of_machine: bool = False) -> None:
         was_ready = worker.ready
         worker.kill()
         if not was_ready:  # not the record's fault
@@ -151,14 +166,26 @@ class Loader:
             return
         note = f"reading {' and '.join(job.files)}: {what}"
         next_tries = ((EEG,), (SPECTROGRAM,)) if job.files == BOTH else job.next_tries
-        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,)), next_tries)
+        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,), of_machine), next_tries)
 
     def _settle(self, job: "_Job", loaded: Loaded, next_tries: tuple[tuple[str, ...], ...]) -> None:
         notes = job.notes + loaded.notes
         if loaded.image is None and next_tries:
             self._jobs.append(_Job(job.record, next_tries[0], next_tries[1:], notes))
         else:
+            self._count(loaded)
             self._put(replace(loaded, notes=notes))
+
+    def _count(self, loaded: Loaded) -> None:
+        """Records that one machine loses one after the other are not all damaged."""
+        self._faults *= loaded.image is None
+        self._read += loaded.image is not None
+        self._lost += loaded.of_machine
+        if loaded.of_machine and self._lost >= max(FAULTS, self._read):
+            raise MachineError(
+                f"expected a machine that reads records, received {self._lost} lost and {self._read} read, the last "
+                f"eeg_id {loaded.record.eeg_id}: {'; '.join(loaded.notes)}; --resume goes on"
+            )
 
     def _put(self, item: Loaded | BaseException) -> None:
         while not self._stop.is_set():
@@ -224,6 +251,11 @@ def _serve(pipe: connection.Connection, settings: Preset, memory_bytes: int) -> 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its readers
     _limit_memory(memory_bytes)
     with contextlib.suppress(EOFError, OSError):
+        try:
+            need(*OF_READERS)
+        except MachineError as error:
+            pipe.send(error)
+            return
         pipe.send(READY)
         while True:
             record, files = pipe.recv()
@@ -231,6 +263,9 @@ def _serve(pipe: connection.Connection, settings: Preset, memory_bytes: int) -> 
                 loaded = load_record(record, settings, files)
             except MemoryError:
                 os._exit(OUT_OF_MEMORY)
+            except MachineError as error:
+                pipe.send(error)
+                return
             pipe.send(replace(loaded, image=None))
             if loaded.image is not None:
                 pipe.send_bytes(loaded.image.reshape(-1).data)

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac import hms
-from hbac.errors import RecordError, one_line
+from hbac.errors import MachineError, RecordError, one_line
 from hbac.files import sha256_of
+from hbac.machine.faults import has_run_out
 from hbac.records.dictionaries import misfits
 from hbac.records.record import EegFile, SpectrogramFile
 
@@ -103,6 +104,8 @@ def _read_columns(
     except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
         raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        if why := has_run_out(error):
+            raise MachineError(f"{path}: expected to read it, received: {why}") from error
         raise RecordError(f"{path.name}: expected a parquet file, received {one_line(error)}") from error
     named = ", ".join(missing) if len(missing) < 20 else f"{len(missing)} of {len(measured)}"
     return columns, [f"{path.name}: columns missing: {named}"] if missing else [], doubts

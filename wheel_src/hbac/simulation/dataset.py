@@ -7,7 +7,6 @@ spectrogram came from. Every random draw has a seed of its own place in the plan
 
 import io
 import multiprocessing
-import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from hbac import hms
 from hbac.errors import InputError, OutputError
 from hbac.files import write_atomically
+from hbac.machine.cores import usable_cores
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.processes import one_thread_each
 from hbac.simulation.eeg import Episode, synthesise
@@ -67,7 +67,7 @@ def simulate(
     _check_arguments(out, patients, seed, records, workers)
     recordings = plan(patients, records, seed, balanced, single)
     _make_folders(out)
-    _write_all(out, recordings, workers or os.cpu_count() or 1, progress)
+    _write_all(out, recordings, workers or usable_cores(), progress)
     _write_tables(out, recordings)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hbac.processes import usable_cores
+from hbac.machine.cores import usable_cores
 from hbac.training import views as augment
 from hbac.training.rows import HALF_WEIGHT_VOTES, TrainData
 from hbac.training.schedule import ViewSettings

@@ -4,29 +4,67 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection, get_context, parent_process
 
-from hbac.errors import HbacError
+from hbac.errors import HbacError, InputError
+from hbac.machine.environment import as_keras_comes
+from hbac.network.quiet import import_tensorflow
+from hbac.processes import one_thread_each
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")  # the last one under Windows
+COUNT_GPUS = """
+import sys
+sys.path[:] = sys.argv[1:]
+import tensorflow
+print(len(tensorflow.config.list_physical_devices("GPU")))
+"""
 
 
 def visible_gpus() -> tuple[str, ...]:
-    """Numbers or names of the GPUs that TensorFlow would see, without starting it."""
-    if VISIBLE in os.environ:
-        return tuple(name for name in os.environ[VISIBLE].split(",") if name.strip() not in ("", "-1"))
-    if not shutil.which("nvidia-smi"):
-        return ()
-    asked = subprocess.run(["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True)
-    return () if asked.returncode else tuple(word for word in asked.stdout.split() if word.isdigit())
+    """Numbers or names of the GPUs that TensorFlow sees; it is asked in a process of its own, where there may be any."""
+    seen = tensorflow_gpus() if may_have_gpus() else 0
+    names = os.environ[VISIBLE].split(",") if VISIBLE in os.environ else map(str, range(seen))
+    return tuple(name.strip() for name in names)[:seen]  # CUDA's list ends at the first name that it does not know
+
+
+def check_gpus(gpus: Sequence[str], precision: str) -> None:
+    """Refuse GPUs that TensorFlow does not see: it would train on the CPU, for hours, in a precision made for GPUs.
+
+    To be called after `use_gpus`. Whoever asks for float32 as well may train where there are none.
+
+    Raises:
+        InputError: it sees fewer.
+        MachineError: TensorFlow cannot be used.
+    """
+    if not gpus or precision == "float32":
+        return
+    seen = len(import_tensorflow().config.list_physical_devices("GPU"))
+    if seen != len(gpus):
+        raise InputError(
+            f"--gpus: expected GPUs that TensorFlow sees, received {','.join(gpus)}; it sees {seen} of them"
+        )
+
+
+def tensorflow_gpus() -> int:
+    """How many GPUs a TensorFlow that starts now would see; 0 where it cannot be asked."""
+    with one_thread_each(), as_keras_comes():
+        asked = subprocess.run([sys.executable, "-c", COUNT_GPUS, *sys.path], capture_output=True, text=True)
+    counted = asked.stdout.split()[-1:]
+    return int(counted[0]) if asked.returncode == 0 and counted and counted[0].isdigit() else 0
 
 
 def use_gpus(gpus: Sequence[str]) -> None:
     """Let TensorFlow see these GPUs and no others; to be called before anything starts it."""
-    if tuple(gpus) != visible_gpus():
-        os.environ[VISIBLE] = ",".join(gpus) or "-1"
+    os.environ[VISIBLE] = ",".join(gpus) or "-1"
+
+
+def may_have_gpus() -> bool:
+    """Whether anything hints at a GPU."""
+    return bool(shutil.which("nvidia-smi")) or any(map(os.path.exists, DRIVERS))
 
 
 def on_each_gpu(gpus: Sequence[str], folds: Sequence[int], train: Callable[[str, list[int]], None]) -> None:
@@ -63,9 +101,10 @@ def _part(train: Callable[[str, list[int]], None], gpu: str, folds: list[int]) -
 
 
 @contextlib.contextmanager
-def _visible(gpu: str) -> Iterator[None]:
+def _visible(gpus: str) -> Iterator[None]:
+    """Processes started inside see these GPUs."""
     before = os.environ.get(VISIBLE)
-    os.environ[VISIBLE] = gpu
+    os.environ[VISIBLE] = gpus
     try:
         yield
     finally:

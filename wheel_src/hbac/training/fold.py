@@ -21,6 +21,7 @@ from hbac.errors import HbacError, InputError
 from hbac.files import write_atomically
 from hbac.network.families import build, shapes
 from hbac.network.graph import Tensors
+from hbac.network.quiet import import_keras
 from hbac.training.batch_norm import estimate_statistics, prepare, training_pass
 from hbac.training.batches import epoch_batches
 from hbac.training.metrics import kl_divergence
@@ -116,8 +117,7 @@ class _Fold:
             self.progress, tensors = read_state(self.files.state)
         if self.progress.epochs_done == self.total:
             return
-        import keras
-
+        keras = import_keras()
         keras.utils.set_random_seed(self.settings.seed + self.fold)
         self.model = self._build()
         prepare(self.model, self.settings.freeze_normalisation)

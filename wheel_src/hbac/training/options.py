@@ -11,8 +11,8 @@ from hbac.durations import parse_duration
 from hbac.errors import InputError
 from hbac.network.settings import NetworkSettings
 from hbac.training.devices import visible_gpus
+from hbac.training.fold_files import FoldFiles
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
-from hbac.training.state import FoldFiles
 
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2

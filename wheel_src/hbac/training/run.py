@@ -13,13 +13,16 @@ import numpy as np
 
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
+from hbac.machine.environment import settle
+from hbac.machine.packages import OF_TRAINING, need
 from hbac.network.graph import Tensors
+from hbac.network.quiet import import_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
-from hbac.training.devices import on_each_gpu, use_gpus
+from hbac.training.devices import check_gpus, on_each_gpu, use_gpus
 from hbac.training.fold import train_fold
 from hbac.training.options import TrainOptions
 from hbac.training.rows import RowNumbers, Rows, Split, TrainData, patient_folds, read_rows
@@ -58,6 +61,8 @@ def train(options: TrainOptions, log: Log = _print) -> Path:
         WeightsError: a checkpoint to start from is none of this network.
         HbacError: training does not converge, or a GPU's process failed.
     """
+    settle()
+    need(*OF_TRAINING)
     use_gpus(options.gpus)
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
@@ -75,7 +80,10 @@ def claim_output(options: TrainOptions, rows: Rows, log: Log = _print) -> None:
     Raises:
         InputError: it holds another run, or this one and `resume` is not asked for; or `beside` is no data set.
         OutputError: it cannot be written.
+        MachineError: TensorFlow or Keras cannot be used.
     """
+    import_keras()  # the last to be needed says now that it does not work
+    check_gpus(options.gpus, options.precision)
     if options.beside:
         read_rows(options.beside)  # what is wrong with it shows before hours of training, not after
     options.output.mkdir(parents=True, exist_ok=True)

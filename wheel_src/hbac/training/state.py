@@ -14,6 +14,7 @@ import numpy.typing as npt
 from hbac.errors import InputError
 from hbac.files import write_atomically
 from hbac.kaggle import RUN_NAME
+from hbac.training.fold_files import FoldFiles as FoldFiles
 from hbac.version import __version__
 
 RUN_FORMAT = 2  # of run.json; 1, of hbac 0.1, had no number
@@ -27,23 +28,6 @@ class Progress:
     epochs_done: int = 0
     best_kl: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
-
-
-@dataclass(frozen=True)
-class FoldFiles:
-    """Where a fold lies: its checkpoint, its predictions for the validation rows, and the state to resume from."""
-
-    checkpoint: Path
-    predictions: Path  # (validation rows, 6) of the best epoch
-    partial: Path  # (2, validation rows, 6) with the EEG alone and with the spectrogram alone, of a finished fold
-    state: Path
-
-    @classmethod
-    def named(cls, folder: Path, stem: str) -> "FoldFiles":
-        """The files of the fold called `stem` in a folder."""
-        return cls(
-            *(folder / f"{stem}{suffix}" for suffix in (".safetensors", ".predictions.npy", ".partial.npy", ".state"))
-        )
 
 
 def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
+from hbac.machine.packages import need
 from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
 from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, NetworkSettings
@@ -60,9 +61,10 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
         raise _outdated(path, imagenet)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
-    try:
-        import h5py
+    need("h5py")
+    import h5py
 
+    try:
         with h5py.File(io.BytesIO(content), "r") as file:
             check_objects(path, file)
             if is_legacy(file):

@@ -1,0 +1,1 @@
+"""What a run would find, before it runs."""

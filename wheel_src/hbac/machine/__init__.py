@@ -1,0 +1,1 @@
+"""The machine that a run meets: packages, variables, cores and memory, and whose fault a fault is."""
