@@ -53,6 +53,11 @@ def is_stream(path: Path) -> bool:
     return _descriptor(path) is not None or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
+def is_standard_output(path: Path) -> bool:
+    """Whether a path such as /dev/stdout leads to the standard output of this process."""
+    return _descriptor(path) == 1
+
+
 def _fault(path: Path) -> str | None:
     """What speaks against writing there."""
     mode, descriptor = _mode(path), _descriptor(path)

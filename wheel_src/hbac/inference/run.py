@@ -1,12 +1,9 @@
 """A run of inference: from a test folder to a valid submission, one row for every id, whatever the files are."""
 
 import os
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from tqdm import tqdm
 
 from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
@@ -23,6 +20,7 @@ from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import with_digests
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
+from hbac.streams import open_closed_descriptors, progress_bar
 from hbac.version import __version__
 from hbac.weights.manifest import read_manifest
 
@@ -55,6 +53,7 @@ def predict(settings: RunSettings) -> Summary:
         WeightsError: the manifest or a fold is not as it must be.
     """
     clock = StartClock(settings.started_s)
+    open_closed_descriptors()
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list)
@@ -77,7 +76,7 @@ def predict(settings: RunSettings) -> Summary:
             journal.begin(_fingerprint(settings, digests, records, engine.description))
             budget.begin()
             clock.mark("load")
-            with _progress_bar(settings, len(records), len(answered)) as bar:
+            with progress_bar(len(records), len(answered), "record", "predict", settings.progress) as bar:
                 for answer in answers(loader, [record.eeg_id for record in todo], ensemble, budget):
                     journal.add(answer)
                     clock.mark("first_record")
@@ -177,9 +176,3 @@ def _size(path: Path | None) -> int:
         return path.stat().st_size if path else -1
     except OSError:
         return -1
-
-
-def _progress_bar(settings: RunSettings, total: int, done: int) -> tqdm:
-    return tqdm(
-        total=total, initial=done, unit="record", desc="predict", file=sys.stderr, disable=not settings.progress
-    )

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from hbac.errors import InputError, OutputError
 from hbac.files import write_atomically
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.readers import Loader
 from hbac.records.record import Record
+from hbac.streams import progress_bar
 
 EMPTY, MADE, UNREADABLE = 0, 1, 2  # of a row
 
@@ -123,7 +123,7 @@ def _fill(
     done = int((state != EMPTY).sum())
     with (
         Loader(list(rows), settings, workers) as loader,
-        tqdm(total=len(records), initial=done, unit="image", desc="images", disable=not progress) as bar,
+        progress_bar(len(records), done, "image", "images", progress) as bar,
     ):
         for loaded in loader:
             for row in rows[loaded.record]:

@@ -3,6 +3,7 @@
 `kernel/train.py` tells the same story with its settings at the top.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,6 +18,7 @@ from hbac.network.graph import Tensors
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
+from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
 from hbac.training.devices import on_each_gpu, use_gpus
@@ -46,7 +48,7 @@ Log = Callable[[str], None]
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    say(line, sys.stdout)
 
 
 def train(options: TrainOptions, log: Log = _print) -> Path:
@@ -58,6 +60,7 @@ def train(options: TrainOptions, log: Log = _print) -> Path:
         WeightsError: a checkpoint to start from is none of this network.
         HbacError: training does not converge, or a GPU's process failed.
     """
+    open_closed_descriptors()
     use_gpus(options.gpus)
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
