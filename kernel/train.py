@@ -38,6 +38,7 @@ def train(arguments: list[str], attached: list[Path]) -> None:
     kaggle.make_importable("safetensors", attached)
     from hbac.training import run
     from hbac.training.devices import use_gpus
+    from hbac.training.extras import check_extras
     from hbac.training.options import options_of, parser_of
     from hbac.training.rows import read_rows
     from hbac.training.schedule import EpochBudget
@@ -50,6 +51,7 @@ def train(arguments: list[str], attached: list[Path]) -> None:
         mixup_alpha=MIXUP_ALPHA,
         dropout=DROPOUT,
     )
+    check_extras()
     use_gpus(options.gpus)
     budget = EpochBudget(options.time_budget_s)
 

@@ -4,6 +4,7 @@
 `images.json` which rows and which preprocessing these are.
 """
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -73,7 +74,8 @@ def make_cache(
         images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
         state[state == UNREADABLE] = EMPTY
     except OSError as error:
-        raise OutputError(f"{folder}: expected a place for the images: {error.strerror}") from error
+        cannot_map = "; its file system cannot map files into memory" if error.errno == errno.ENODEV else ""
+        raise OutputError(f"{folder}: expected a place for the images: {error.strerror}{cannot_map}") from error
     _fill(records, images, state, settings, workers, progress)
     readable = np.asarray(state) == MADE
     if not readable.any():

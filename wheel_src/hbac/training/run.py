@@ -22,6 +22,7 @@ from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
 from hbac.training.devices import on_each_gpu, use_gpus
+from hbac.training.extras import check_extras
 from hbac.training.fold import train_fold
 from hbac.training.options import TrainOptions
 from hbac.training.rows import RowNumbers, Rows, Split, TrainData, patient_folds, read_rows
@@ -61,6 +62,7 @@ def train(options: TrainOptions, log: Log = _print) -> Path:
         HbacError: training does not converge, or a GPU's process failed.
     """
     open_closed_descriptors()
+    check_extras()
     use_gpus(options.gpus)
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
