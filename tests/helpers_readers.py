@@ -95,3 +95,12 @@ def limited(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 
     resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
     _serve(pipe, settings, memory_bytes)
+
+
+def load(records, out):  # type: ignore[no-untyped-def]
+    """Read records as any caller may, and write down what came of each."""
+    from hbac.preprocessing.presets import PRESETS
+    from hbac.preprocessing.readers import Loader
+
+    with Loader(records, PRESETS["three-zooms-v1"], 2) as loader, open(out, "w") as file:
+        file.write("".join(f"{loaded.status}\n" for loaded in loader))

@@ -49,7 +49,10 @@ def check_place(path: Path) -> None:
 
 def is_stream(path: Path) -> bool:
     """Whether what is written there goes on to somebody: a device, a pipe, an open descriptor of this process."""
-    mode = _mode(path)
+    try:
+        mode = _mode(path)
+    except (OSError, ValueError):  # what `check_place` refuses
+        return False
     return _descriptor(path) is not None or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
 
 
