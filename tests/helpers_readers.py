@@ -121,3 +121,12 @@ def starved_once(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
         file.write(b".")
         first = file.tell() == 1
     (starved if first else _serve)(pipe, settings, memory_bytes)
+
+
+def load(records, out):  # type: ignore[no-untyped-def]
+    """Read records as any caller may, and write down what came of each."""
+    from hbac.preprocessing.presets import PRESETS
+    from hbac.preprocessing.readers import Loader
+
+    with Loader(records, PRESETS["three-zooms-v1"], 2) as loader, open(out, "w") as file:
+        file.write("".join(f"{loaded.status}\n" for loaded in loader))

@@ -2,13 +2,18 @@
 
 import hashlib
 import os
+import socket
+import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import package_folder
 
 from hbac import files
 from hbac.errors import OutputError
-from hbac.files import sha256_of, write_atomically
+from hbac.files import check_place, is_standard_output, is_stream, sha256_of, write_atomically
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
@@ -77,6 +82,107 @@ def test_a_folder_without_permission_is_an_error_of_input(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(OutputError, match="Permission denied"):
         write_atomically(tmp_path / "x", b"")
+
+
+def make_socket(path):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.close()
+
+
+REFUSED = {
+    "a folder": (lambda x: x.mkdir(), "a folder"),
+    "a link to a folder": (lambda x: x.symlink_to(x.parent), "a folder"),
+    "a link to itself": (lambda x: x.symlink_to(x), "Too many levels"),
+    "a link into a missing folder": (lambda x: x.symlink_to(x.parent / "none" / "y"), "No such file"),
+    "a socket": (make_socket, "a socket"),
+    "a read-only file": (lambda x: (x.write_bytes(b"kept"), x.chmod(0o444)), "read-only"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_no_place_to_write_to_is_refused_before_and_stays(tmp_path, kind):
+    make, reason = REFUSED[kind]
+    path = tmp_path / "x"
+    make(path)
+    before = path.lstat()
+    for refuse in (check_place, lambda place: write_atomically(place, b"new")):
+        with pytest.raises(OutputError, match=f"x: expected a place to write to, received: .*{reason}"):
+            refuse(path)
+    assert path.lstat() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="File name too long"):
+        check_place(tmp_path / ("x" * 300))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_disk_is_refused(tmp_path):
+    os.mknod(tmp_path / "disk", stat.S_IFBLK | 0o600, os.makedev(7, 254))
+    with pytest.raises(OutputError, match="a disk"):
+        check_place(tmp_path / "disk")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, there):
+    target, link = tmp_path / "folder" / "target", tmp_path / "link"
+    target.parent.mkdir()
+    if there:
+        target.write_bytes(b"old")
+    link.symlink_to(Path("folder") / "target")
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert target.read_bytes() == b"new"
+    assert not target.is_symlink()
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["folder", "link", "target"]
+
+
+def test_another_name_of_the_file_keeps_the_old_content(tmp_path):
+    (tmp_path / "x").write_bytes(b"old")
+    os.link(tmp_path / "x", tmp_path / "y")
+    write_atomically(tmp_path / "x", b"new")
+    assert (tmp_path / "y").read_bytes() == b"old"
+
+
+def test_permissions_stay(tmp_path):
+    (tmp_path / "x").write_bytes(b"old")
+    (tmp_path / "x").chmod(0o600)
+    write_atomically(tmp_path / "x", b"new")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
+
+
+def test_a_device_is_written_through():
+    before = os.stat("/dev/null")
+    write_atomically(Path("/dev/null"), b"new")
+    assert (os.stat("/dev/null").st_ino, os.stat("/dev/null").st_rdev) == (before.st_ino, before.st_rdev)
+    with pytest.raises(OutputError, match="/dev/full: .*No space left"):
+        write_atomically(Path("/dev/full"), b"new")
+
+
+@pytest.mark.parametrize("way", ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1"])
+def test_standard_output_takes_the_content_where_it_stands(tmp_path, way):
+    """Also where that is a file: what stands there stays, what is printed later follows."""
+    code = (
+        "import sys; from pathlib import Path; from hbac.files import write_atomically; print('first', flush=True); "
+        f"write_atomically(Path({way!r}), b'content\\n'); print('last')"
+    )
+    with open(tmp_path / "out", "wb") as out:
+        subprocess.run(
+            [sys.executable, "-c", code], stdout=out, check=True, env={**os.environ, "PYTHONPATH": package_folder()}
+        )
+    assert (tmp_path / "out").read_text() == "first\ncontent\nlast\n"
+    assert is_stream(Path(way))
+    assert is_standard_output(Path(way))
+
+
+def test_a_descriptor_that_is_not_open_for_writing_is_refused(tmp_path):
+    (tmp_path / "x").write_bytes(b"kept")
+    with open(tmp_path / "x", "rb") as file, pytest.raises(OutputError, match="not open for writing"):
+        check_place(Path(f"/proc/self/fd/{file.fileno()}"))
+    with pytest.raises(OutputError):
+        check_place(Path("/proc/self/fd/9999"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -74,6 +75,24 @@ def test_the_real_record_is_answered(sample: Path, settings: RunSettings) -> Non
     summary = predict(replace(settings, test_dir=sample))
     assert summary.status == {OK: 1}
     assert len(check_submission(settings.output, [3911565283])) == 1
+
+
+def test_a_stream_gets_the_bytes_of_the_file_and_nothing_is_written_beside_it(
+    settings: RunSettings, tmp_path: Path
+) -> None:
+    predict(settings)
+    pipe = tmp_path / "streams" / "pipe"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    summary = predict(replace(settings, output=pipe))
+    received = os.read(reader, 1 << 20)
+    os.close(reader)
+    assert received == settings.output.read_bytes()
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert [path.name for path in pipe.parent.iterdir()] == ["pipe"]
+    assert summary.report is None
+    assert summary.line().endswith("no report beside what is no file")
 
 
 def test_broken_files_are_answered_from_what_is_left_and_named(settings: RunSettings) -> None:
@@ -196,6 +215,11 @@ def change_table(change):  # type: ignore[no-untyped-def]
     return apply
 
 
+def link_to_input(settings: RunSettings, tmp_path: Path) -> RunSettings:
+    (tmp_path / "x.csv").symlink_to(settings.test_dir / "sample_submission.csv")
+    return replace(settings, output=tmp_path / "x.csv")
+
+
 REFUSALS = {
     "no test folder": (lambda s, t: replace(s, test_dir=t / "none"), InputError, "expected a folder"),
     "no test.csv": (lambda s, t: [(s.test_dir / "test.csv").unlink(), s][1], InputError, "test.csv"),
@@ -204,7 +228,12 @@ REFUSALS = {
     "no eeg_id": (change_table(lambda t: t.drop(columns="eeg_id")), InputError, "missing.*eeg_id"),
     "no manifest": (lambda s, t: replace(s, manifest=t / "none.json"), WeightsError, "none.json"),
     "a damaged fold": (damage_weights, WeightsError, "SHA-256"),
-    "output is a folder": (lambda s, t: replace(s, output=t), OutputError, "found a folder"),
+    "output is a folder": (lambda s, t: replace(s, output=t), OutputError, "received: a folder"),
+    "output is another form": (lambda s, t: replace(s, output=t / "x.parquet"), OutputError, "ends in .parquet"),
+    "output needs a package": (lambda s, t: replace(s, output=t / "x.csv.zst"), OutputError, "zstandard"),
+    "output is an input": (lambda s, t: replace(s, output=s.test_dir / "test.csv"), OutputError, "one that it reads"),
+    "output is a link to an input": (link_to_input, OutputError, "one that it reads"),
+    "resume into a stream": (lambda s, t: replace(s, output=Path("/dev/null"), resume=True), InputError, "no journal"),
     "output below a file": (lambda s, t: replace(s, output=s.manifest / "x" / "y.csv"), OutputError, "folder to write"),
     "no workers": (lambda s, t: replace(s, workers=0), InputError, "workers: expected 1 or more, received 0"),
     "no batch": (lambda s, t: replace(s, batch_size=0), InputError, "batch_size"),
@@ -223,6 +252,7 @@ def test_what_a_run_cannot_start_without_is_refused_with_nothing_written(
     assert isinstance(caught.value, HbacError)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("submission*.csv"))
+    assert not list(tmp_path.rglob("x.csv*")) or (tmp_path / "x.csv").is_symlink()
 
 
 @pytest.mark.slow

@@ -1,5 +1,8 @@
 """The submission's schema: Kaggle's rules, each violation caught, and files that are written whole."""
 
+import bz2
+import gzip
+import lzma
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,3 +141,39 @@ def test_rows_follow_the_host_s_template_if_it_names_the_same_ids(
     if template is not None:
         pd.DataFrame({"eeg_id": template}).to_csv(tmp_path / "sample_submission.csv", index=False)
     assert order_of_rows(IDS, tmp_path) == expected
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zip", ".GZ"])
+def test_an_ending_of_a_compression_gets_it(ending: str, written: Path, answers: dict[int, np.ndarray]) -> None:
+    path = written.with_name(f"submission.csv{ending}")
+    write_submission(path, IDS, answers)
+    pd.testing.assert_frame_equal(pd.read_csv(path), pd.read_csv(written))
+    assert len(check_submission(path, IDS)) == 3
+    first = path.read_bytes()
+    write_submission(path, IDS, answers)
+    assert path.read_bytes() == first
+
+
+def test_a_gzip_holds_the_bytes_of_the_plain_file_and_no_time(written: Path, answers: dict[int, np.ndarray]) -> None:
+    path = written.with_name("submission.csv.gz")
+    write_submission(path, IDS, answers)
+    assert gzip.decompress(path.read_bytes()) == written.read_bytes()
+    assert path.read_bytes()[3:8] == bytes(5)  # no name, no time
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.tsv", "x.xlsx", "x.tar", "x.tar.gz", "x.parquet.gz", "x.json"])
+def test_an_ending_of_another_form_is_refused(name: str, tmp_path: Path, answers: dict[int, np.ndarray]) -> None:
+    with pytest.raises(OutputError, match=r"expected a name as \*.csv, \*.csv.gz"):
+        write_submission(tmp_path / name, IDS, answers)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ending", [".gz", ".bz2", ".xz", ".zip", ".zst"])
+@pytest.mark.parametrize("damage", [lambda content: content[:-20], lambda content: b"eeg_id\n" + content])
+def test_a_damaged_archive_is_one_line(ending: str, damage: Callable[[bytes], bytes], written: Path) -> None:
+    path = written.with_name(f"submission.csv{ending}")
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}.get(ending, lambda content: content)
+    path.write_bytes(damage(pack(written.read_bytes())))
+    with pytest.raises(SubmissionError, match="expected a submission") as caught:
+        check_submission(path, IDS)
+    assert "\n" not in str(caught.value)

@@ -2,7 +2,10 @@
 
 import contextlib
 import os
+import pickle
 import queue
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import package_folder
 
 from hbac.errors import HbacError, MachineError
 from hbac.preprocessing import readers as loading
@@ -285,3 +289,52 @@ def test_leaving_early_ends_the_processes(records: list[Record]) -> None:
 def test_waiting_ends_with_its_timeout(records: list[Record]) -> None:
     with Loader(records, SETTINGS, 1) as loader, pytest.raises(queue.Empty):
         loader.get(timeout_s=0.01)
+
+
+CALL = "import pickle; load(pickle.load(open({records!r}, 'rb')), {out!r})"
+CALLERS = {  # what stands around the call
+    "no guard": "{call}",
+    "a daemonic process": (
+        "def work():\n    {call}\n"
+        "import multiprocessing\n"
+        "one = multiprocessing.get_context('fork').Process(target=work, daemon=True); one.start(); one.join()"
+    ),
+    "children ignored": "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN); {call}",
+    "a thread": "import threading\none = threading.Thread(target=lambda: [{call_in_list}]); one.start(); one.join()",
+    "a module's name in the current folder": "open('signal.py', 'w').write('1 / 0'); {call}",
+}
+
+
+@pytest.mark.parametrize("way", ["file", "stdin", "-c"])
+@pytest.mark.parametrize("caller", CALLERS)
+def test_any_caller_gets_every_record(caller: str, way: str, records: list[Record], tmp_path: Path) -> None:
+    out, job = tmp_path / "out", tmp_path / "records"
+    job.write_bytes(pickle.dumps(records[:1]))
+    call = CALL.format(records=str(job), out=str(out))
+    expression = f"load(__import__('pickle').load(open({str(job)!r}, 'rb')), {str(out)!r})"
+    code = "from helpers_readers import load\n" + CALLERS[caller].format(call=call, call_in_list=expression)
+    (tmp_path / "script.py").write_text(code)
+    words = {"file": ["script.py"], "stdin": ["-"], "-c": ["-c", code]}[way]
+    path = os.pathsep.join([package_folder(), str(Path(__file__).parents[1])])
+    environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": "/none", "HOME": "/none"}
+    done = subprocess.run(
+        [sys.executable, *words], input=code, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert out.read_text() == "ok\n"
+
+
+def test_where_no_process_can_be_started_a_thread_reads_and_says_so(
+    records: list[Record], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(loading.Child.__init__.__globals__["spawn"], "get_executable", lambda: "/none")
+    loading._say_once.cache_clear()
+    records[1].eeg_path.write_bytes(b"no parquet")
+    loaded = load_all(records)
+    assert {eeg_id: one.status for eeg_id, one in loaded.items() if one.status != OK} == {
+        records[1].eeg_id: SPECTROGRAM_ONLY
+    }
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "records are read in this process" in said

@@ -2,17 +2,20 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hbac.errors import HbacError
+from hbac.files import is_standard_output
 from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
+from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
 from hbac.version import __version__
@@ -39,15 +42,16 @@ def run(arguments: Sequence[str] | None = None) -> None:
 
 def reported(call: Callable[[], None]) -> int:
     """Call; what the user has to mend is one clear line on stderr. The exit code."""
-    try:
-        call()
-    except (HbacError, OSError) as error:
-        print(f"hbac: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("hbac: stopped; --resume goes on from here", file=sys.stderr)
-        return 130
-    return 0
+    with tolerant_streams():
+        try:
+            call()
+        except (HbacError, OSError) as error:
+            print(f"hbac: error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("hbac: stopped; --resume goes on from here", file=sys.stderr)
+            return 130
+        return 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -77,7 +81,7 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     add("--test-dir", type=Path, required=True, metavar="DIR", help="folder with test.csv, test_eegs/ ...")
     add("--manifest", type=Path, default=Path(MANIFEST_NAME), metavar="FILE", help="folds to use [%(default)s]")
     output = "submission to write [%(default)s]"
-    add("--output", type=Path, default=Path("submission.csv"), metavar="FILE", help=output)
+    add("--output", type=_file, default=Path("submission.csv"), metavar="FILE", help=output)
     batch = "records a batch on GPUs [32]; on CPU each is computed alone"
     add("--batch-size", type=int, metavar="N", help=batch)
     workers = min(4, usable_cores())
@@ -122,7 +126,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     importer = actions.add_parser("import", help=".keras, .weights.h5 or legacy .h5 to .safetensors, by checked names")
     importer.add_argument("source", type=Path)
-    importer.add_argument("output", type=Path, help="a name ending in .safetensors")
+    importer.add_argument("output", type=_file, help="a name ending in .safetensors")
     importer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     importer.add_argument(
         "--no-head", action="store_true", help="a backbone without the layer of logits, as ImageNet's file"
@@ -131,7 +135,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     importer.set_defaults(run=_import, packages=("numpy", "safetensors", "h5py"))
     exporter = actions.add_parser("export", help="a fold as a .keras file for plain Keras")
     exporter.add_argument("manifest", type=Path)
-    exporter.add_argument("output", type=Path, help="a name ending in .keras")
+    exporter.add_argument("output", type=_file, help="a name ending in .keras")
     exporter.add_argument(
         "--fold", type=int, default=0, metavar="K", help="number in the manifest, from 0 [%(default)s]"
     )
@@ -143,7 +147,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         help=".safetensors, .keras or .weights.h5 files, beside the manifest or one folder down",
     )
-    writer.add_argument("--output", type=Path, default=Path("weights_manifest.json"), metavar="FILE")
+    writer.add_argument("--output", type=_file, default=Path("weights_manifest.json"), metavar="FILE")
     writer.add_argument(
         "--preprocessing", required=True, help="what they were trained on: three-zooms-v1 or starter-v1"
     )
@@ -151,6 +155,13 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
     writer.add_argument("--title", default="ResNet50 folds", help="what they are")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
+
+
+def _file(text: str) -> Path:
+    """A path that is to be written; one that ends as a folder's does is none, and `Path` would drop that end."""
+    if text.endswith(("/", os.sep)) or not text:
+        raise argparse.ArgumentTypeError(f"expected the name of a file, received {text!r}")
+    return Path(text)
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -175,11 +186,14 @@ def _predict(options: argparse.Namespace) -> None:
             started_s=started_s,
         )
     )
-    for problem in summary.problems[:LISTED]:
-        print(f"eeg_id {problem.eeg_id}: {problem.status}: {'; '.join(problem.notes) or 'no more time'}")
-    if len(summary.problems) > LISTED:
-        print(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
-    print(summary.line())
+    lines = [
+        f"eeg_id {problem.eeg_id}: {problem.status}: {'; '.join(problem.notes) or 'no more time'}"
+        for problem in summary.problems[: LISTED if summary.report else None]
+    ]
+    if len(summary.problems) > len(lines):
+        lines.append(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
+    stream = sys.stderr if is_standard_output(options.output) else sys.stdout  # nothing stands behind a table's rows
+    print(*lines, summary.line(), sep="\n", file=stream)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -268,6 +282,8 @@ def _export(options: argparse.Namespace) -> None:
     from hbac.weights.manifest import read_manifest
 
     manifest = read_manifest(options.manifest)
+    if options.output.resolve() in {manifest.path(fold).resolve() for fold in manifest.folds}:
+        raise InputError(f"{options.output}: expected a file of its own, received a fold of the manifest")
     if not 0 <= options.fold < len(manifest.folds):
         raise InputError(f"--fold: expected 0 to {len(manifest.folds) - 1}, received {options.fold}")
     export_keras(load_fold(manifest, manifest.folds[options.fold]), manifest.network, options.output)
@@ -282,6 +298,8 @@ def _manifest(options: argparse.Namespace) -> None:
     from hbac.weights.checkpoints import Checkpoint, new_manifest
     from hbac.weights.manifest import write_manifest
 
+    if options.output.suffix != ".json":  # a fold's name in the wrong place
+        raise InputError(f"{options.output}: expected a name ending in .json")
     if options.preprocessing not in PRESETS:
         raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")
     network = NetworkSettings(width=options.width)

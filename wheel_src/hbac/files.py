@@ -1,30 +1,140 @@
-"""Files that appear whole or not at all, and digests."""
+"""Files that appear whole or not at all, streams that are written through, and digests."""
 
+import contextlib
 import hashlib
 import os
+import re
+import stat
 from pathlib import Path
 
 from hbac.errors import OutputError
+
+LINKS = 40  # that a path may lead through, as Linux has it
+NOT_WRITTEN_TO = {stat.S_ISDIR: "a folder", stat.S_ISBLK: "a disk", stat.S_ISSOCK: "a socket"}
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that no reader ever sees a part of it under its name.
 
+    A link stays, and the file that it leads to is replaced. A device, a pipe or an open descriptor (/dev/stdout) is
+    written to as it is.
+
     Raises:
-        OutputError: the folder cannot be written or the disk is full; nothing is left behind.
+        OutputError: `check_place` refuses it, or the disk is full; no part of a file is left behind.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    check_place(path)
     try:
-        try:
-            with open(part, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        if is_stream(path):
+            _write_through(path, content)
+        else:
+            _replace(_target(path), content)
     except OSError as error:
         raise OutputError(f"{path}: expected a place to write to, received: {error.strerror or error}") from error
+
+
+def check_place(path: Path) -> None:
+    """Refuse what `write_atomically` does not write to; a check before a long run.
+
+    Raises:
+        OutputError: a folder, a disk, a socket, a read-only file, a link that leads nowhere, or a folder around it
+            that is missing or read-only.
+    """
+    try:
+        wrong = _fault(path)
+    except (OSError, ValueError) as error:  # a name that is too long, a link to itself, a zero byte in the name
+        wrong = getattr(error, "strerror", None) or str(error)
+    if wrong:
+        raise OutputError(f"{path}: expected a place to write to, received: {wrong}")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is written there goes on to somebody: a device, a pipe, an open descriptor of this process."""
+    try:
+        mode = _mode(path)
+    except (OSError, ValueError):  # what `check_place` refuses
+        return False
+    return _descriptor(path) is not None or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)
+
+
+def is_standard_output(path: Path) -> bool:
+    """Whether a path such as /dev/stdout leads to the standard output of this process."""
+    return _descriptor(path) == 1
+
+
+def _fault(path: Path) -> str | None:
+    """What speaks against writing there."""
+    mode, descriptor = _mode(path), _descriptor(path)
+    if descriptor is not None:
+        return None if _takes_bytes(descriptor) else "a descriptor that is not open for writing"
+    if mode and not (stat.S_ISREG(mode) or stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
+        return next((name for is_one, name in NOT_WRITTEN_TO.items() if is_one(mode)), "neither a file nor a stream")
+    target = _target(path)
+    if mode and not (os.access(path, os.W_OK) and mode & 0o222):  # root may write to any, and yet must not
+        return "one that is read-only"
+    if is_stream(path):
+        return None
+    if mode and not target.exists():
+        return "an open file of another process that has no name any more"
+    os.stat(target.parent)
+    return None if os.access(target.parent, os.W_OK | os.X_OK) else "one in a folder that is read-only"
+
+
+def _mode(path: Path) -> int:
+    """Kind and permissions of what a path leads to, 0 if there is nothing."""
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _target(path: Path) -> Path:
+    """Where a link leads to; any other path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open descriptor of this process that a path such as /dev/stdout leads to."""
+    text = os.path.abspath(path)
+    for _ in range(LINKS):
+        folder, name = os.path.realpath(os.path.dirname(text)), os.path.basename(text)
+        if re.fullmatch(rf"/dev/fd|/proc/{os.getpid()}(/task/\d+)?/fd", folder) and name.isdigit():
+            return int(name)
+        if not os.path.islink(text):
+            return None
+        text = os.path.join(folder, os.readlink(text))
+    return None
+
+
+def _takes_bytes(descriptor: int) -> bool:
+    import fcntl  # not on Windows, which has no such paths
+
+    try:
+        return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR))
+    except OSError:
+        return False
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    descriptor = _descriptor(path)
+    with open(os.open(path, os.O_WRONLY) if descriptor is None else os.dup(descriptor), "wb") as stream:
+        stream.write(content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Give a whole file its name, with the permissions of the one that it replaces."""
+    mode = _mode(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(content)
+            if mode:
+                with contextlib.suppress(OSError):  # a file system without permissions
+                    os.chmod(part, stat.S_IMODE(mode))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:

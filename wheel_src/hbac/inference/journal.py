@@ -4,6 +4,7 @@ JSON lines beside the output: first the fingerprint of all that decides an answe
 that a kill cut short does not count. Removed when the submission is there.
 """
 
+import io
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -23,14 +24,14 @@ class Journal:
     """Rows on disk as they are finished; use as a context manager, and `begin` before the first `add`.
 
     Args:
-        path: the file.
+        path: the file; None keeps the rows in memory alone.
         resume: take over the rows of an earlier run; otherwise start empty.
     """
 
-    def __init__(self, path: Path, resume: bool):
+    def __init__(self, path: Path | None, resume: bool):
         self.path = path
         self._file: BinaryIO | None = None
-        lines = self._read() if resume and path.exists() else []
+        lines = _read(path) if resume and path and path.exists() else []
         self._received = lines[0].get("fingerprint") if lines and isinstance(lines[0], dict) else None
         self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
 
@@ -57,6 +58,9 @@ class Journal:
                     f"{', '.join(_named(key, received.get(key)) for key in differing)}; "
                     "run without --resume to start anew"
                 )
+        if self.path is None:
+            self._file = io.BytesIO()
+            return
         lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
         write_atomically(self.path, "".join(map(_line, lines)).encode())
         try:
@@ -96,20 +100,22 @@ class Journal:
         """Take the journal away: the submission is there."""
         if self._file:
             self._file.close()
-        self.path.unlink(missing_ok=True)
+        if self.path:
+            self.path.unlink(missing_ok=True)
 
-    def _read(self) -> list[Any]:
-        lines = []
+
+def _read(path: Path) -> list[Any]:
+    lines = []
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: expected a journal that can be read: {error.strerror}") from error
+    for text in content.splitlines():
         try:
-            content = self.path.read_text(encoding="utf-8", errors="replace")
-        except OSError as error:
-            raise InputError(f"{self.path}: expected a journal that can be read: {error.strerror}") from error
-        for text in content.splitlines():
-            try:
-                lines.append(json.loads(text))
-            except (ValueError, RecursionError):
-                break  # cut short by the kill; whatever follows is not to be trusted
-        return lines
+            lines.append(json.loads(text))
+        except (ValueError, RecursionError):
+            break  # cut short by the kill; whatever follows is not to be trusted
+    return lines
 
 
 def _named(key: str, received: Any) -> str:

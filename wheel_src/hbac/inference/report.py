@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from hbac.files import write_atomically
+from hbac.files import is_stream, write_atomically
 from hbac.inference.answers import Answer
 from hbac.inference.budget import Effort
+from hbac.inference.endings import bare_name
 from hbac.version import __version__
 from hbac.weights.manifest import Manifest
 
@@ -30,7 +31,7 @@ class Summary:
     """What came of a run."""
 
     output: Path
-    report: Path
+    report: Path | None  # None beside a device, a pipe, /dev/stdout
     rows: int
     status: dict[str, int]  # rows by status
     seconds: float
@@ -42,7 +43,7 @@ class Summary:
         rate = self.rows / max(self.seconds, 1e-9)
         return (
             f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; "
-            f"details in {self.report}"
+            f"{f'details in {self.report}' if self.report else 'no report beside what is no file'}"
         )
 
 
@@ -69,6 +70,11 @@ class StartClock:
         return sum(seconds for part, seconds in self.parts.items() if part != "first_record")
 
 
+def report_beside(output: Path) -> Path | None:
+    """Where the report of a submission lies; None where that is no file."""
+    return None if is_stream(output) else output.with_name(f"{bare_name(output)}_report.json")
+
+
 def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Effort, seconds: float) -> Summary:
     """Count the answers of `ids`, each of which has one; `full` is what a record gets while there is time."""
 
@@ -76,7 +82,7 @@ def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Effort
     rows = [by_id[eeg_id] for eeg_id in ids]
     return Summary(
         output=output,
-        report=output.with_name(f"{output.stem}_report.json"),
+        report=report_beside(output),
         rows=len(rows),
         status=dict(Counter(_described(answer, full) for answer in rows)),
         seconds=seconds,
@@ -98,7 +104,7 @@ def _described(answer: Answer, full: Effort) -> str:
 def write_run_report(
     summary: Summary, settings: dict[str, Any], manifest: Manifest, digest: str | None, engine: str, clock: StartClock
 ) -> None:
-    """Write `summary.report`.
+    """Write `summary.report`, if there is one.
 
     Args:
         summary: what came of the run.
@@ -108,6 +114,8 @@ def write_run_report(
         engine: its description.
         clock: what the start went into.
     """
+    if summary.report is None:
+        return
     document = {
         "hbac": __version__,
         "rows": summary.rows,

@@ -1,21 +1,20 @@
 """A run of inference: from a test folder to a valid submission, one row for every id, whatever the files are."""
 
 import os
-import sys
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
-from hbac.files import sha256_of
+from hbac.files import check_place, is_stream, sha256_of
 from hbac.inference.answers import answers
 from hbac.inference.budget import Budget, Effort
+from hbac.inference.endings import compression_of
 from hbac.inference.journal import Journal
-from hbac.inference.report import StartClock, Summary, summary_of, write_run_report
+from hbac.inference.report import StartClock, Summary, report_beside, summary_of, write_run_report
 from hbac.inference.submission import order_of_rows, write_submission
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
@@ -24,6 +23,7 @@ from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import with_digests
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
+from hbac.streams import open_closed_descriptors, progress_bar
 from hbac.version import __version__
 from hbac.weights.manifest import Manifest, read_manifest
 
@@ -57,6 +57,7 @@ def predict(settings: RunSettings) -> Summary:
         MachineError: a package, or what reads records, does not work on this machine.
     """
     clock = StartClock(settings.started_s)
+    open_closed_descriptors()
     settle()
     need(*OF_RUN)
     records = read_test_table(settings.test_dir)
@@ -66,7 +67,7 @@ def predict(settings: RunSettings) -> Summary:
     _check_settings(settings)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
     digests = _digests(settings)
-    with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
+    with Journal(_journal_beside(settings.output), settings.resume) as journal:
         full = Effort(len(manifest.folds), settings.flip_tta)
         journal.keep(lambda answer: answer.is_final(full))
         answered = {answer.eeg_id for answer in journal.answers}
@@ -80,7 +81,7 @@ def predict(settings: RunSettings) -> Summary:
             journal.begin(_fingerprint(settings, digests, records, engine.description))
             budget.begin()
             clock.mark("load")
-            with _progress_bar(settings, len(records), len(answered)) as bar:
+            with progress_bar(len(records), len(answered), "record", "predict", settings.progress) as bar:
                 for answer in answers(loader, [record.eeg_id for record in todo], ensemble, budget):
                     journal.add(answer)
                     clock.mark("first_record")
@@ -92,7 +93,8 @@ def predict(settings: RunSettings) -> Summary:
             first = summary.problems[0]
             raise InputError(
                 f"--strict: expected every record whole, {len(summary.problems)} were not, first eeg_id "
-                f"{first.eeg_id} ({first.status}: {'; '.join(first.notes)}); all of them in {summary.report}"
+                f"{first.eeg_id} ({first.status}: {'; '.join(first.notes)})"
+                + (f"; all of them in {summary.report}" if summary.report else "")
             )
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
@@ -133,14 +135,31 @@ def _check_settings(settings: RunSettings) -> None:
             raise InputError(f"{name}: expected 1 or more, received {value}")
     if settings.engine not in ENGINES:
         raise InputError(f"engine: expected one of {', '.join(ENGINES)}, received {settings.engine!r}")
-    if settings.output.is_dir():
-        raise OutputError(f"{settings.output}: expected a file to write, found a folder")
+    _check_output(settings)
+
+
+def _check_output(settings: RunSettings) -> None:
+    """Refuse an output that could not be written, or that would replace an input."""
+    output = settings.output
+    compression_of(output)
+    journal, report = _journal_beside(output), report_beside(output)
+    if settings.resume and journal is None:
+        raise InputError(f"--resume: expected a file as output, received {output}, which keeps no journal beside it")
     try:
-        settings.output.parent.mkdir(parents=True, exist_ok=True)
+        output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{settings.output.parent}: expected a folder to write to: {error.strerror}") from error
-    if not os.access(settings.output.parent, os.W_OK):
-        raise OutputError(f"{settings.output.parent}: expected a folder to write to, received one that is read-only")
+        raise OutputError(f"{output.parent}: expected a folder to write to: {error.strerror}") from error
+    inputs = [settings.test_dir / hms.TEST_TABLE, settings.test_dir / hms.SAMPLE_SUBMISSION, settings.manifest]
+    inputs += [settings.sha256_list] if settings.sha256_list else []
+    for place in filter(None, (output, journal, report)):
+        check_place(place)
+        if os.path.realpath(place) in map(os.path.realpath, inputs):
+            raise OutputError(f"{place}: expected a file of the run's own, received one that it reads")
+
+
+def _journal_beside(output: Path) -> Path | None:
+    """Where the journal lies; None where the output is no file."""
+    return None if is_stream(output) else output.with_name(f".{output.name}.journal")
 
 
 def _fingerprint(
@@ -168,9 +187,3 @@ def _size(path: Path | None) -> int:
         return path.stat().st_size if path else -1
     except OSError:
         return -1
-
-
-def _progress_bar(settings: RunSettings, total: int, done: int) -> tqdm:
-    return tqdm(
-        total=total, initial=done, unit="record", desc="predict", file=sys.stderr, disable=not settings.progress
-    )

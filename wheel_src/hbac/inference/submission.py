@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from hbac import hms
-from hbac.errors import SubmissionError
+from hbac.errors import SubmissionError, one_line
 from hbac.files import write_atomically
+from hbac.inference.endings import COMPRESSIONS, DAMAGED, PANDAS_NAMES, compression_of
 
 
 def order_of_rows(test_ids: Sequence[int], folder: Path) -> list[int]:
@@ -34,19 +35,20 @@ def write_submission(path: Path, ids: Sequence[int], answers: Mapping[int, Itera
     """Write the file; it is read back and checked before it gets its name.
 
     Args:
-        path: the file to write or replace.
+        path: the file to write or replace, compressed as its ending says; or a device, a pipe, /dev/stdout.
         ids: order of rows.
         answers: six probabilities for each id, in the order of `hms.CLASSES`.
 
     Raises:
         SubmissionError: the table breaks a rule; nothing is written.
-        OutputError: the file cannot be written.
+        OutputError: the file cannot be written, or its ending means another form.
     """
+    ending = compression_of(path)
     table = pd.DataFrame([answers[eeg_id] for eeg_id in ids], columns=list(hms.VOTE_COLUMNS), dtype=np.float64)
     table.insert(0, hms.ID_COLUMN, np.array(ids, np.int64))
-    text = table.to_csv(index=False, lineterminator="\n")
-    check_table(pd.read_csv(io.StringIO(text)), ids)
-    write_atomically(path, text.encode())
+    content = COMPRESSIONS[ending](table.to_csv(index=False, lineterminator="\n").encode(), path.stem)
+    check_table(pd.read_csv(io.BytesIO(content), compression=PANDAS_NAMES[ending]), ids)
+    write_atomically(path, content)
 
 
 def check_submission(path: Path, ids: Sequence[int]) -> pd.DataFrame:
@@ -57,8 +59,8 @@ def check_submission(path: Path, ids: Sequence[int]) -> pd.DataFrame:
     """
     try:
         table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise SubmissionError(f"{path}: expected a submission in CSV form: {error}") from error
+    except (OSError, ValueError, *DAMAGED) as error:
+        raise SubmissionError(f"{path}: expected a submission in CSV form: {one_line(error)}") from error
     check_table(table, ids)
     return table
 

@@ -60,11 +60,11 @@ PACKAGES: Final[Mapping[str, Package]] = {
     "scikit-learn": Package(
         "scikit-learn>=1.2", {"sklearn.metrics": (), "sklearn.model_selection": ("StratifiedGroupKFold",)}
     ),
-    "matplotlib": Package("matplotlib>=3.7", {"matplotlib": ("use",), "matplotlib.pyplot": ("subplots",)}),
+    "matplotlib": Package("matplotlib>=3.7", {"matplotlib": ("use",), "matplotlib.figure": ("Figure",)}),
 }
 OF_READERS: Final = ("numpy", "scipy", "pyarrow")
 OF_RUN: Final = (*OF_READERS, "pandas", "safetensors", "tqdm")  # pandas imports pyarrow, which is then to blame
-OF_TRAINING: Final = (*OF_RUN, "scikit-learn")  # and Keras, once the GPUs to use are known
+OF_TRAINING: Final = (*OF_RUN, "scikit-learn", "matplotlib")  # and Keras, once the GPUs to use are known
 
 
 def need(*names: str) -> None:

@@ -79,7 +79,15 @@ def _tell_abseil(folder: Path, level: str) -> bool:
 def _functions(folder: Path) -> Iterator[tuple[Path, str]]:
     """Libraries of TensorFlow that may export the function, and its name in each."""
     for library in folder.glob("libtensorflow_framework.*"):
+        if found := _search(library):
+            yield library, found.decode()
+
+
+def _search(library: Path) -> bytes | None:
+    """The function's name in a library; None too where a file system cannot map it: its lines stay then."""
+    try:
         with open(library, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             found = SET_MIN_LOG_LEVEL.search(content)
-            if found:
-                yield library, found[0].decode()
+            return found[0] if found else None
+    except (OSError, ValueError):
+        return None

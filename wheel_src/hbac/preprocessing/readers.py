@@ -5,15 +5,17 @@ checked arrays. `Loader` keeps a bounded number of images ahead of the network.
 """
 
 import contextlib
+import functools
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import connection, get_context
+from multiprocessing import connection
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,9 @@ from hbac.errors import HbacError, MachineError, one_line
 from hbac.machine.packages import OF_READERS, need
 from hbac.preprocessing.load import BOTH, EEG, SPECTROGRAM, UNREADABLE, Loaded, load_record
 from hbac.preprocessing.preset import Preset
-from hbac.processes import one_thread_each
+from hbac.processes import ONE_THREAD, Child, Thread
 from hbac.records.record import Record
+from hbac.streams import say
 
 RECORD_LIMIT_S = 120.0  # for one record in its process, from the order to the image
 PATIENCE = 4  # attempts that may take the whole of that; a thousand would cost a day
@@ -96,6 +99,8 @@ class Loader:
         return loaded
 
     def _run(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):  # a caller's SIG_DFL would end the run where a reader has ended
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])
         try:
             while not self._stop.is_set() and (self._jobs or any(worker.job for worker in self._workers)):
                 self._step()
@@ -156,10 +161,7 @@ class Loader:
         if not was_ready:  # not the record's fault
             self._bad_starts += 1
             if not self._started or self._bad_starts >= START_TRIES:
-                raise HbacError(
-                    f"expected a process that reads records, received one that {what} at its start; a script that "
-                    'calls hbac needs `if __name__ == "__main__":` around it'
-                )
+                raise HbacError(f"expected a process that reads records, received one that {what} at its start")
         worker.start()
         if not was_ready:
             self._jobs.append(job)
@@ -212,16 +214,12 @@ class _Worker:
         self.ready = False
 
     def start(self) -> None:
-        context = get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, *self._arguments), daemon=True)
         try:
-            with one_thread_each():
-                self._process.start()
+            self._process: Child | Thread = Child(_serve, *self._arguments, environment=ONE_THREAD)
         except OSError as error:
-            raise HbacError(f"expected another process to read records with, received {one_line(error)}") from error
-        theirs.close()  # so that the end of the process ends the pipe
-        self.job, self.ready = None, False
+            _say_once(one_line(error))
+            self._process = Thread(_serve_inside, self._arguments[0])
+        self.pipe, self.job, self.ready = self._process.pipe, None, False
 
     def order(self, job: _Job, limit_s: float) -> None:
         self.job, self.since, self.limit_s = job, time.monotonic(), limit_s if self.ready else START_LIMIT_S
@@ -237,19 +235,25 @@ class _Worker:
         return self.since + self.limit_s
 
     def exit_code(self) -> int | None:
-        self._process.join(timeout=5)
+        self._process.join(5)
         return self._process.exitcode
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.join()
-        self.pipe.close()
 
 
 def _serve(pipe: connection.Connection, settings: Preset, memory_bytes: int) -> None:
     """What a process does: take a record, send its image, until the pipe ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its readers
     _limit_memory(memory_bytes)
+    _answer(pipe, settings, os._exit)
+
+
+def _serve_inside(pipe: connection.Connection, settings: Preset) -> None:
+    """The same in a thread of this process."""
+    _answer(pipe, settings, sys.exit)
+
+
+def _answer(pipe: connection.Connection, settings: Preset, leave: Callable[[int], Any]) -> None:
     with contextlib.suppress(EOFError, OSError):
         try:
             need(*OF_READERS)
@@ -262,13 +266,22 @@ def _serve(pipe: connection.Connection, settings: Preset, memory_bytes: int) -> 
             try:
                 loaded = load_record(record, settings, files)
             except MemoryError:
-                os._exit(OUT_OF_MEMORY)
+                leave(OUT_OF_MEMORY)
             except MachineError as error:
                 pipe.send(error)
                 return
             pipe.send(replace(loaded, image=None))
             if loaded.image is not None:
                 pipe.send_bytes(loaded.image.reshape(-1).data)
+
+
+@functools.cache
+def _say_once(reason: str) -> None:
+    say(
+        f"hbac: records are read in this process, more slowly and with no guard against files that end or hang it, and "
+        f"last digits may differ: no other process could be started ({reason})",
+        sys.stderr,
+    )
 
 
 def _received(pipe: connection.Connection, shape: tuple[int, ...]) -> Any:

@@ -6,9 +6,7 @@ spectrogram came from. Every random draw has a seed of its own place in the plan
 """
 
 import io
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,16 +14,16 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from tqdm import tqdm
 
 from hbac import hms
 from hbac.errors import InputError, OutputError
 from hbac.files import write_atomically
 from hbac.machine.cores import usable_cores
 from hbac.preprocessing.multitaper import host_spectrogram
-from hbac.processes import one_thread_each
+from hbac.processes import in_children
 from hbac.simulation.eeg import Episode, synthesise
 from hbac.simulation.schedule import LEAD_S, SPLITS, Recording, plan
+from hbac.streams import progress_bar
 
 ANSWERS_TABLE: Final = "answers.csv"  # the vote fractions of the test records, which the competition keeps to itself
 MAX_PATIENTS: Final = 60_000  # patient ids lie below 65,536
@@ -101,10 +99,9 @@ def _make_folders(out: Path) -> None:
 
 def _write_all(out: Path, recordings: Sequence[Recording], workers: int, progress: bool) -> None:
     write = partial(write_recording, out)
-    context = multiprocessing.get_context("spawn")  # a fork of a process with threads can hang
-    with one_thread_each(), ProcessPoolExecutor(min(workers, len(recordings)), mp_context=context) as pool:
-        for _ in tqdm(pool.map(write, recordings), total=len(recordings), unit="recording", disable=not progress):
-            pass
+    with progress_bar(len(recordings), 0, "recording", "simulate", progress) as bar:
+        for _ in in_children(write, recordings, workers):
+            bar.update()
 
 
 def write_recording(out: Path, recording: Recording) -> None:

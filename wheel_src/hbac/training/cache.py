@@ -4,6 +4,7 @@
 `images.json` which rows and which preprocessing these are.
 """
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -12,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from hbac.errors import InputError, OutputError
 from hbac.files import write_atomically
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.readers import Loader
 from hbac.records.record import Record
+from hbac.streams import progress_bar
 
 EMPTY, MADE, UNREADABLE = 0, 1, 2  # of a row
 
@@ -73,7 +74,8 @@ def make_cache(
         images, state = np.load(path, mmap_mode="r+"), np.load(state_path, mmap_mode="r+")
         state[state == UNREADABLE] = EMPTY
     except OSError as error:
-        raise OutputError(f"{folder}: expected a place for the images: {error.strerror}") from error
+        cannot_map = "; its file system cannot map files into memory" if error.errno == errno.ENODEV else ""
+        raise OutputError(f"{folder}: expected a place for the images: {error.strerror}{cannot_map}") from error
     _fill(records, images, state, settings, workers, progress)
     readable = np.asarray(state) == MADE
     if not readable.any():
@@ -123,7 +125,7 @@ def _fill(
     done = int((state != EMPTY).sum())
     with (
         Loader(list(rows), settings, workers) as loader,
-        tqdm(total=len(records), initial=done, unit="image", desc="images", disable=not progress) as bar,
+        progress_bar(len(records), done, "image", "images", progress) as bar,
     ):
         for loaded in loader:
             for row in rows[loaded.record]:

@@ -1,18 +1,18 @@
 """GPUs in training: which there are, and one process for each, with its share of the folds."""
 
-import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from multiprocessing import connection, get_context, parent_process
+from collections.abc import Callable, Sequence
+from multiprocessing import connection
 
 from hbac.errors import HbacError, InputError
 from hbac.machine.environment import as_keras_comes
 from hbac.network.quiet import import_tensorflow
-from hbac.processes import one_thread_each
+from hbac.processes import ONE_THREAD, Child
+from hbac.streams import say, tolerant_streams
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 DRIVERS = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")  # the last one under Windows
@@ -51,8 +51,10 @@ def check_gpus(gpus: Sequence[str], precision: str) -> None:
 
 def tensorflow_gpus() -> int:
     """How many GPUs a TensorFlow that starts now would see; 0 where it cannot be asked."""
-    with one_thread_each(), as_keras_comes():
-        asked = subprocess.run([sys.executable, "-c", COUNT_GPUS, *sys.path], capture_output=True, text=True)
+    with as_keras_comes():
+        environment = {**os.environ, **ONE_THREAD}
+        command = [sys.executable, "-c", COUNT_GPUS, *sys.path]
+        asked = subprocess.run(command, env=environment, capture_output=True, text=True)
     counted = asked.stdout.split()[-1:]
     return int(counted[0]) if asked.returncode == 0 and counted and counted[0].isdigit() else 0
 
@@ -73,15 +75,11 @@ def on_each_gpu(gpus: Sequence[str], folds: Sequence[int], train: Callable[[str,
     Raises:
         HbacError: one of them failed.
     """
-    context = get_context("spawn")
     shares = {gpu: list(folds[at :: len(gpus)]) for at, gpu in enumerate(gpus[: len(folds)])}
-    parts = []
+    parts: list[Child] = []
     try:
         for gpu, own in shares.items():
-            part = context.Process(target=_part, args=(train, gpu, own))
-            with _visible(gpu):  # read when a process starts
-                part.start()
-            parts.append(part)
+            parts.append(Child(_part, train, gpu, own, environment={VISIBLE: gpu}))
         for part in parts:
             part.join()
     finally:
@@ -91,37 +89,18 @@ def on_each_gpu(gpus: Sequence[str], folds: Sequence[int], train: Callable[[str,
         raise HbacError(f"training on {len(parts)} GPUs: {len(failed)} of them failed; --resume goes on")
 
 
-def _part(train: Callable[[str, list[int]], None], gpu: str, folds: list[int]) -> None:
+def _part(pipe: connection.Connection, train: Callable[[str, list[int]], None], gpu: str, folds: list[int]) -> None:
     """What a process does: its folds; an error is one line, as it is in the process that waits for it."""
-    _end_with_parent()
+    threading.Thread(target=_end_with, args=(pipe,), daemon=True).start()
     try:
-        train(gpu, folds)
+        with tolerant_streams():
+            train(gpu, folds)
     except (HbacError, OSError) as error:
-        raise SystemExit(f"hbac: error: GPU {gpu}: {error}") from None
+        say(f"hbac: error: GPU {gpu}: {error}", sys.stderr)
+        raise SystemExit(1) from None
 
 
-@contextlib.contextmanager
-def _visible(gpus: str) -> Iterator[None]:
-    """Processes started inside see these GPUs."""
-    before = os.environ.get(VISIBLE)
-    os.environ[VISIBLE] = gpus
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[VISIBLE]
-        else:
-            os.environ[VISIBLE] = before
-
-
-def _end_with_parent() -> None:
+def _end_with(pipe: connection.Connection) -> None:
     """Leave as soon as the process that started this one is gone."""
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def wait() -> None:
-        connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    connection.wait([pipe])
+    os._exit(1)

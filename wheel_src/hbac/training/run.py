@@ -3,6 +3,7 @@
 `kernel/train.py` tells the same story with its settings at the top.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,6 +21,7 @@ from hbac.network.quiet import import_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
+from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
 from hbac.training.devices import check_gpus, on_each_gpu, use_gpus
@@ -49,7 +51,7 @@ Log = Callable[[str], None]
 
 
 def _print(line: str) -> None:
-    print(line, flush=True)
+    say(line, sys.stdout)
 
 
 def train(options: TrainOptions, log: Log = _print) -> Path:
@@ -61,6 +63,7 @@ def train(options: TrainOptions, log: Log = _print) -> Path:
         WeightsError: a checkpoint to start from is none of this network.
         HbacError: training does not converge, or a GPU's process failed.
     """
+    open_closed_descriptors()
     settle()
     need(*OF_TRAINING)
     use_gpus(options.gpus)

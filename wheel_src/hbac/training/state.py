@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -151,15 +150,16 @@ def read_state(state: Path) -> tuple[Progress, dict[str, np.ndarray[Any, Any]]]:
 
 
 def _read(state: Path, tensors: bool = False) -> tuple[Progress, dict[str, np.ndarray[Any, Any]]]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
 
     try:
-        with safe_open(os.fspath(state), framework="numpy") as file:  # type: ignore[no-untyped-call]
-            stated = json.loads((file.metadata() or {})["progress"])
-            names = file.keys() if tensors else ()
-            read = {name: file.get_tensor(name) for name in names}
-            return Progress(**{entry.name: stated[entry.name] for entry in fields(Progress)}), read
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        content = state.read_bytes()  # not mapped into memory: not every file system can do that
+        length = int.from_bytes(content[:8], "little")
+        stated = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["progress"])
+        read: dict[str, np.ndarray[Any, Any]] = load(content)
+        return Progress(**{entry.name: stated[entry.name] for entry in fields(Progress)}), read if tensors else {}
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"{state}: expected the state of a fold: {error}") from error
 
 
