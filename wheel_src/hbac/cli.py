@@ -77,7 +77,7 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     workers = min(4, os.cpu_count() or 1)
     add("--workers", type=int, default=workers, metavar="N", help="processes that read records [%(default)s]")
     add("--strict", action="store_true", help="a record that is not read whole is an error")
-    sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read"
+    sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read, a line of no file is an error"
     add("--sha256", type=Path, metavar="FILE", help=sha256)
     add("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
     budget = "end within this time: drop flips, then folds, for the remaining records"
@@ -160,6 +160,8 @@ def _predict(options: argparse.Namespace) -> None:
             started_s=started_s,
         )
     )
+    for note in summary.notes:
+        print(note)
     for problem in summary.problems[:LISTED]:
         print(f"eeg_id {problem.eeg_id}: {problem.status}: {'; '.join(problem.notes) or 'no more time'}")
     if len(summary.problems) > LISTED:

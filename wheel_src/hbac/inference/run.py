@@ -18,7 +18,7 @@ from hbac.inference.report import StartClock, Summary, summary_of, write_run_rep
 from hbac.inference.submission import order_of_rows, write_submission
 from hbac.network.engine import AUTO, ENGINES, make_engine
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
-from hbac.records.checksums import with_digests
+from hbac.records.checksums import unlisted, with_digests
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.version import __version__
@@ -54,8 +54,10 @@ def predict(settings: RunSettings) -> Summary:
     """
     clock = StartClock(settings.started_s)
     records = read_test_table(settings.test_dir)
+    notes: list[str] = []
     if settings.sha256_list is not None:
-        records = with_digests(records, settings.sha256_list)
+        records = with_digests(records, settings.sha256_list, settings.test_dir)
+        notes += _unlisted(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
@@ -80,8 +82,7 @@ def predict(settings: RunSettings) -> Summary:
                     journal.add(answer)
                     clock.mark("first_record")
                     bar.update()
-        read = [record.eeg_id for record in records]
-        summary = summary_of(settings.output, read, journal.answers, full, clock.elapsed_s())
+        summary = summary_of(settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes))
         write_run_report(summary, asdict(settings), manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
@@ -92,6 +93,12 @@ def predict(settings: RunSettings) -> Summary:
         write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
         journal.remove()
     return summary
+
+
+def _unlisted(records: list[Record], path: Path) -> list[str]:
+    """A note that counts the files of which a list says nothing."""
+    files = list(dict.fromkeys(unlisted(records)))
+    return [f"{path}: expected a SHA-256 of each file, received none of {len(files)}, first {files[0]}"] if files else []
 
 
 def _digests(settings: RunSettings) -> dict[str, str | None]:
