@@ -170,10 +170,13 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _check(options: argparse.Namespace) -> None:
-    from hbac.inference.submission import check_submission, order_of_rows
+    from hbac.errors import InputError
+    from hbac.inference.submission import check_submission, differs_from_template, order_of_rows
     from hbac.records.tables import read_test_table
 
     ids = order_of_rows([record.eeg_id for record in read_test_table(options.test_dir)], options.test_dir)
+    if difference := differs_from_template(ids, options.test_dir):
+        raise InputError(difference)
     table = check_submission(options.submission, ids)
     print(f"{options.submission}: {len(table)} rows, valid by Kaggle's rules")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import sha256_of
@@ -15,7 +16,7 @@ from hbac.inference.answers import answers
 from hbac.inference.budget import Budget, Effort
 from hbac.inference.journal import Journal
 from hbac.inference.report import StartClock, Summary, summary_of, write_run_report
-from hbac.inference.submission import order_of_rows, write_submission
+from hbac.inference.submission import differs_from_template, order_of_rows, write_submission
 from hbac.network.engine import AUTO, ENGINES, make_engine
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import unlisted, with_digests
@@ -61,6 +62,8 @@ def predict(settings: RunSettings) -> Summary:
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
+    if difference := differs_from_template(ids, settings.test_dir):
+        notes.append(f"{difference}; the rows follow {hms.TEST_TABLE}")
     digests = _digests(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
         full = Effort(len(manifest.folds), settings.flip_tta)
@@ -98,7 +101,9 @@ def predict(settings: RunSettings) -> Summary:
 def _unlisted(records: list[Record], path: Path) -> list[str]:
     """A note that counts the files of which a list says nothing."""
     files = list(dict.fromkeys(unlisted(records)))
-    return [f"{path}: expected a SHA-256 of each file, received none of {len(files)}, first {files[0]}"] if files else []
+    return (
+        [f"{path}: expected a SHA-256 of each file, received none of {len(files)}, first {files[0]}"] if files else []
+    )
 
 
 def _digests(settings: RunSettings) -> dict[str, str | None]:
