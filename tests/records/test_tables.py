@@ -163,7 +163,7 @@ def test_an_eeg_id_that_comes_twice_is_an_error_that_names_it(tmp_path):
         (b"\xff\xfe\x00\x01", r"missing \['eeg_id'\], received \['\u0100'\]"),  # UTF-16
         (b"\xff\xfe\x00", "expected a table in CSV form, received 'utf-16"),
         (b"eeg_id\xe9\n1\n", "expected a table in CSV form, received 'utf-8"),
-        ("eeg_id\n1\n".encode("utf-16-le"), r"received .*(NUL|\\x00)"),
+        ("eeg_id\n1\n".encode("utf-16-le"), "received NUL characters, as in UTF-16"),
         ("3911565283,853520\n", r"missing \['eeg_id'\], received \['3911565283', '853520'\]"),
         ("eeg_id,patient_id\n1,2\n3,4,5\n", "expected a table in CSV form, received .*line 3"),
         ("spectrogram_id,eeg_id,patient_id\n1,2,3,4\n", "expected a table in CSV form, received Length"),

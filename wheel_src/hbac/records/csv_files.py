@@ -55,22 +55,29 @@ class CsvFile:
     def table(self, needed: Sequence[str]) -> pd.DataFrame:
         """The whole table; columns that are known by the letters and digits of their headings have our names.
 
+        Others are named by number and heading, `3: note`.
+
         Raises:
             InputError: not in CSV form, a needed column is missing, a known one comes twice, or there are no rows.
         """
         try:
-            names = {heading: KNOWN.get(_plain(heading), heading) for heading in self.headings}
-            self._check_headings([names[heading] for heading in self.headings], needed)
-            texts = {heading: str for heading, name in names.items() if name in ID_COLUMNS}
+            names = [KNOWN.get(_plain(text), f"{i}: {text}") for i, text in enumerate(self.headings)]
+            self._check_headings(names, needed)
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 # Without index_col=False a value too many in a row shifts the columns, unnoticed.
-                table = pd.read_csv(io.StringIO(self.text), sep=self.separator, index_col=False, dtype=texts)  # type: ignore[call-overload]
+                table = pd.read_csv(
+                    io.StringIO(self.text),
+                    sep=self.separator,
+                    names=names or None,
+                    header=0,
+                    index_col=False,
+                    dtype=dict.fromkeys(set(names).intersection(ID_COLUMNS), str),
+                )
         except (ValueError, csv.Error, pd.errors.ParserWarning) as error:  # ValueError: damaged or empty tables
             raise InputError(f"{self.path}: expected a table in CSV form, received {one_line(error)}") from error
         if not len(table):
             raise InputError(f"{self.path}: expected one row or more, received none")
-        table = table.rename(columns=names)
         return table.assign(**{name: self._ids(table[name]) for name in ID_COLUMNS if name in table.columns})
 
     def _check_headings(self, names: list[str], needed: Sequence[str]) -> None:
@@ -107,11 +114,16 @@ def read_csv(path: Path) -> CsvFile:
         InputError: it is not there, cannot be read, or is in another encoding than UTF-8 and UTF-16.
     """
     try:
-        return CsvFile(path, read_text(path))
+        text = read_text(path)
     except FileNotFoundError as error:
         raise InputError(f"{path}: expected this table, found none") from error
     except (OSError, UnicodeError) as error:
         raise InputError(f"{path}: expected a table in CSV form, received {one_line(error)}") from error
+    if "\0" in text:
+        raise InputError(
+            f"{path}: expected a table in CSV form, received NUL characters, as in UTF-16 without its mark"
+        )
+    return CsvFile(path, text)
 
 
 def _number(text: str) -> int | None:
