@@ -20,6 +20,7 @@ from hbac.inference.submission import differs_from_template, order_of_rows, writ
 from hbac.network.engine import AUTO, ENGINES, make_engine
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import unlisted, with_digests
+from hbac.records.folders import where_looked
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.version import __version__
@@ -55,7 +56,7 @@ def predict(settings: RunSettings) -> Summary:
     """
     clock = StartClock(settings.started_s)
     records = read_test_table(settings.test_dir)
-    notes: list[str] = []
+    notes = where_looked(settings.test_dir, records)
     if settings.sha256_list is not None:
         records = with_digests(records, settings.sha256_list, settings.test_dir)
         notes += _unlisted(records, settings.sha256_list)

@@ -1,5 +1,6 @@
 """An optional list of the SHA-256 of the input files: what differs is not read, what fits no file is refused."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ def with_digests(records: list[Record], path: Path, folder: Path) -> list[Record
             with other digests; not one file that the run reads is listed; or a table differs.
     """
     inputs = [path for record in records for path in (record.eeg_path, record.spectrogram_path) if path]
-    tables = [folder / name for name in TABLES if (folder / name).is_file()]
+    tables = [folder / name for name in TABLES if os.path.isfile(folder / name)]
     places = _Places(folder, path, [*inputs, *tables])
     stated: dict[Path, _Line] = {}
     for line in _lines(path):
@@ -106,7 +107,7 @@ class _Places:
             InputError: no file is meant, or more than one may be.
         """
         beside = self._list.parent.absolute().joinpath(*line.parts)
-        if beside in self._exact or beside.is_file():
+        if beside in self._exact or os.path.isfile(beside):
             return self._exact.get(beside)
         if line.parts[-1] in TABLES and self._folder / line.parts[-1] in self._inputs:
             return self._folder / line.parts[-1]
@@ -114,12 +115,12 @@ class _Places:
             found = [file for file in [self._by_folder.get((line.parts[-2], line.parts[-1]))] if file]
         else:
             named = (parent / line.parts[0] for parent in self._parents)
-            found = [file for file in named if file.absolute() in self._exact or file.exists()]
+            found = [file for file in named if file.absolute() in self._exact or os.path.exists(file)]
         if len(found) > 1:
             raise self._refusal(line, f"a path that tells {found[0]} from {found[1]}")
         if found:
             return self._exact.get(found[0].absolute())
-        if any(self._folder.joinpath(*line.parts[i:]).is_file() for i in range(len(line.parts))):
+        if any(os.path.isfile(self._folder.joinpath(*line.parts[i:])) for i in range(len(line.parts))):
             return None
         alike = next((file for file in self._inputs if file.name == line.parts[-1]), self._inputs[0])
         raise self._refusal(line, f"the path of a file below {self._folder}, such as {alike}")

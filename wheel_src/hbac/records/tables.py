@@ -1,5 +1,6 @@
 """test.csv and train.csv to checked records."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from hbac import hms
 from hbac.errors import InputError
 from hbac.records.csv_files import CsvFile, read_csv
+from hbac.records.folders import contents, find_files
 from hbac.records.record import Record
 
 
@@ -49,6 +51,8 @@ def read_train_table(folder: Path) -> tuple[list[Record], pd.DataFrame]:
 def _read_table(folder: Path, name: str, needed: tuple[str, ...]) -> tuple[CsvFile, pd.DataFrame]:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder that holds {name}, found none")
+    if not os.path.lexists(folder / name):
+        raise InputError(f"{folder / name}: expected this table, found none in a folder {contents(folder)}")
     file = read_csv(folder / name)
     table = file.table(needed)
     for column in ("eeg_label_offset_seconds", "spectrogram_label_offset_seconds"):
@@ -90,9 +94,14 @@ def _records(folder: Path, table: pd.DataFrame, split: str) -> list[Record]:
         values = table[name].tolist() if name in table.columns else [None] * len(table)
         return [None if pd.isna(value) else kind(value) for value in values]
 
+    eeg_ids, spectrogram_ids = table["eeg_id"].tolist(), optional("spectrogram_id", int)
+    eegs = find_files(folder, hms.eeg_folder(split), eeg_ids)
+    spectrograms = find_files(
+        folder, hms.spectrogram_folder(split), (number for number in spectrogram_ids if number is not None)
+    )
     rows = zip(
-        table["eeg_id"].tolist(),
-        optional("spectrogram_id", int),
+        eeg_ids,
+        spectrogram_ids,
         optional("patient_id", int),
         optional("eeg_label_offset_seconds", float),
         optional("spectrogram_label_offset_seconds", float),
@@ -102,8 +111,8 @@ def _records(folder: Path, table: pd.DataFrame, split: str) -> list[Record]:
             eeg_id,
             spectrogram_id,
             patient_id,
-            folder / hms.eeg_folder(split) / f"{eeg_id}.parquet",
-            None if spectrogram_id is None else folder / hms.spectrogram_folder(split) / f"{spectrogram_id}.parquet",
+            eegs[eeg_id],
+            spectrograms.get(spectrogram_id),
             eeg_offset_s,
             spectrogram_offset_s,
         )
