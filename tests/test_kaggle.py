@@ -37,7 +37,7 @@ def test_each_thing_is_found_by_its_marker(tmp_path: Path) -> None:
 
 def test_a_table_without_its_folder_is_not_the_competition(tmp_path: Path) -> None:
     (tmp_path / "test.csv").touch()
-    with pytest.raises(InputError, match=r"test.csv and test_eegs/\) once, received none"):
+    with pytest.raises(InputError, match=rf"test.csv and test_eegs/\) once, received none in {tmp_path}$"):
         kaggle.find_test_data([tmp_path])
     with pytest.raises(InputError, match=r"train.csv and train_eegs/\) once, received none"):
         kaggle.find_train_data([tmp_path])

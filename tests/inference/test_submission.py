@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hbac.cli import main
 from hbac.errors import OutputError, SubmissionError
 from hbac.hms import SUBMISSION_COLUMNS, VOTE_COLUMNS
-from hbac.inference.submission import check_submission, order_of_rows, write_submission
+from hbac.inference.submission import check_submission, differs_from_template, order_of_rows, write_submission
 
 IDS = [30, 10, 20]
 
@@ -106,6 +108,31 @@ def test_a_file_that_is_no_such_table_is_refused(content: str, tmp_path: Path) -
         check_submission(tmp_path / "submission.csv", IDS)
 
 
+@pytest.mark.parametrize("value", ["30.0", "3E+01", "+30", "3 0", "", str(2**63)])
+def test_an_id_that_is_not_written_as_an_integer_is_named_with_its_line(value: str, written: Path) -> None:
+    written.write_text(written.read_text().replace("\n30,", f"\n{value},"))
+    with pytest.raises(SubmissionError, match=r"submission.csv, line 2: expected whole numbers from 0 as eeg_id, rec"):
+        check_submission(written, IDS)
+
+
+@pytest.mark.parametrize("wrong", [30.0, np.float64(30), "30", -1, 2**63])
+def test_ids_that_are_no_integers_are_refused(wrong: object, written: Path, answers: dict[int, np.ndarray]) -> None:
+    """As a DataFrame gives them whose column of ids has gaps: above 2**53 they are others."""
+    ids: list[int] = [wrong, 10, 20]  # type: ignore[list-item]
+    with pytest.raises(SubmissionError, match="expected integers from 0 to"):
+        check_submission(written, ids)
+    with pytest.raises(SubmissionError, match="expected integers from 0 to"):
+        write_submission(written, ids, answers | {wrong: answers[30]})  # type: ignore[dict-item]
+
+
+def test_ids_of_numpy_are_integers_and_large_ones_stay_exact(tmp_path: Path, answers: dict[int, np.ndarray]) -> None:
+    ids = np.array([2**63 - 1, 2**53 + 1, 2**53], np.int64)
+    write_submission(tmp_path / "x.csv", ids, dict(zip(ids, answers.values())))  # type: ignore[arg-type]
+    assert check_submission(tmp_path / "x.csv", ids)["eeg_id"].tolist() == ids.tolist()  # type: ignore[arg-type]
+    with pytest.raises(SubmissionError, match="1 fewer"):
+        check_submission(tmp_path / "x.csv", [2**63 - 1, 2**53 + 2, 2**53])
+
+
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SubmissionError, match="expected a submission"):
         check_submission(tmp_path / "none.csv", IDS)
@@ -177,3 +204,33 @@ def test_a_damaged_archive_is_one_line(ending: str, damage: Callable[[bytes], by
     with pytest.raises(SubmissionError, match="expected a submission") as caught:
         check_submission(path, IDS)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        (None, None),
+        ("eeg_id\n20\n10\n30\n", None),
+        ("eeg_id\n20\n10\n", r"each of the 3 ids of test.csv once, received 2, 1 fewer \[30\] and 0 others"),
+        ("eeg_id\n20\n10\n31\n", r"received 3, 1 fewer \[30\] and 1 others \[31\]"),
+        ("eeg_id\n20\n10\n30\n30\n", "received 4, 0 fewer"),
+        ("eeg_id\n2E1\n10\n30\n", "line 2: expected whole numbers from 0 as eeg_id, received 2E1"),
+        ("id\n20\n", r"missing \['eeg_id'\], received \['id'\]"),
+    ],
+)
+def test_a_template_with_other_ids_than_the_table_is_named(
+    template: str | None, said: str | None, tmp_path: Path
+) -> None:
+    if template is not None:
+        (tmp_path / "sample_submission.csv").write_text(template)
+    received = differs_from_template(IDS, tmp_path)
+    assert (received is None) if said is None else re.search(rf"sample_submission.csv.*{said}", received or "")
+
+
+def test_check_refuses_a_submission_while_test_csv_and_the_template_differ(
+    written: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "test.csv").write_text("eeg_id\n30\n10\n20\n")
+    (tmp_path / "sample_submission.csv").write_text("eeg_id\n30\n10\n21\n")
+    assert main(["check", str(written), "--test-dir", str(tmp_path)]) == 2
+    assert "sample_submission.csv: expected each of the 3 ids" in capsys.readouterr().err

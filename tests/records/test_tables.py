@@ -71,14 +71,74 @@ def test_a_record_without_spectrogram_id_has_no_spectrogram_path(tmp_path, text)
 @pytest.mark.parametrize("name", ["eeg_id", "spectrogram_id", "patient_id"])
 @pytest.mark.parametrize(
     "value",
-    ["-4", "2.5", "abc", "inf", "0x10", "1_0", "True", "9007199254740993", "12345678901234567890", "1" + "0" * 40],
+    [
+        "-4",
+        "2.5",
+        "abc",
+        "inf",
+        "0x10",
+        "1_0",
+        "True",
+        "+5",
+        "5.",
+        "1 234",
+        '"1,234"',
+        "1.234.567",
+        "\u0663",
+        str(2**63),
+        f"{2**53}.0",
+        "12345678901234567890",
+        "1" + "0" * 40,
+        "3.91157E+09",
+        "4e9",
+        "1.0E9",
+    ],  # fmt: skip
 )
 def test_an_id_that_is_no_whole_number_is_an_error_that_names_column_and_value(tmp_path, name, value):
     values = {**dict.fromkeys(hms.TEST_COLUMNS, "1"), name: value}
     folder = table_in(tmp_path, ",".join(values) + "\n" + ",".join(values.values()) + "\n")
     with pytest.raises(InputError) as error:
         read_test_table(folder)
-    assert f"test.csv: expected whole numbers from 0 as {name}, received {value}" in str(error.value)
+    received = value.strip('"')
+    assert f"test.csv, line 2: expected whole numbers from 0 as {name}, received {received}" in str(error.value)
+    assert ("spreadsheet" in str(error.value)) == ("e" in value.lower() and value[0].isdecimal())
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("9007199254740993", 2**53 + 1), (str(2**63 - 1), 2**63 - 1), ("007", 7), (" 7 ", 7), ("7.00", 7), ("0", 0)],
+)
+def test_ids_are_exact_to_the_last_digit(tmp_path, text, number):
+    """Also where another row has none, for which pandas alone would read the column as float64."""
+    first, _ = read_test_table(table_in(tmp_path, f"eeg_id,spectrogram_id,patient_id\n{text},{text},{text}\n1,,\n"))
+    assert (first.eeg_id, first.spectrogram_id, first.patient_id) == (number, number, number)
+    _, table = read_train_table(train_table(tmp_path, dict.fromkeys(("eeg_id", "spectrogram_id", "patient_id"), text)))
+    assert table[["eeg_id", "spectrogram_id", "patient_id"]].to_numpy(np.int64).tolist() == [[number] * 3]
+    table.to_parquet(tmp_path / "x.parquet")
+    assert pd.read_parquet(tmp_path / "x.parquet")["eeg_id"].tolist() == [number]
+
+
+def test_the_line_of_an_id_counts_blank_lines_and_lines_in_quotes(tmp_path):
+    folder = table_in(tmp_path, '\neeg_id,note\n\n1,"two\nlines"\n\n2x,\n')
+    with pytest.raises(InputError, match="line 7: expected whole numbers from 0 as eeg_id, received 2x"):
+        read_test_table(folder)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    ["EEG_ID,Spectrogram_ID,Patient_ID", '"eeg_id", "spectrogram_id" , patient_id', "Eeg Id,spectrogram-id,patientId"],
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_headings_separators_and_encodings_are_found(tmp_path, headings, separator, encoding):
+    text = f"{headings}\r\n5,7,3\r\n".replace(",", separator)
+    (record,) = read_test_table(table_in(tmp_path, text.encode(encoding)))
+    assert (record.eeg_id, record.spectrogram_id, record.patient_id) == (5, 7, 3)
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"test.csv: expected each column once, received eeg_id twice: .*'EEG_ID'"):
+        read_test_table(table_in(tmp_path, "eeg_id,EEG_ID,spectrogram_id\n1,2,3\n"))
 
 
 @pytest.mark.parametrize("row", ["1,,3\n", "1,nan,3\n", "2,5,3\n1,,3\n"])
@@ -88,7 +148,9 @@ def test_a_missing_eeg_id_is_an_error(tmp_path, row):
 
 
 def test_an_eeg_id_that_comes_twice_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(InputError, match=r"expected each eeg_id once, received twice or more: \[5, 9\]"):
+    with pytest.raises(
+        InputError, match=r"test.csv, line 5: expected each eeg_id once, received twice or more: \[5, 9\]"
+    ):
         read_test_table(table_in(tmp_path, "eeg_id\n5\n9\n4\n5\n9\n5.0\n"))
 
 
@@ -98,7 +160,11 @@ def test_an_eeg_id_that_comes_twice_is_an_error_that_names_it(tmp_path):
         ("", "expected a table in CSV form, received No columns"),
         ("eeg_id\n", "expected one row or more, received none"),
         ("EEG,spectrogram_id\n1,2\n", r"missing \['eeg_id'\], received \['EEG', 'spectrogram_id'\]"),
-        (b"\xff\xfe\x00\x01", "expected a table in CSV form, received"),
+        (b"\xff\xfe\x00\x01", r"missing \['eeg_id'\], received \['\u0100'\]"),  # UTF-16
+        (b"\xff\xfe\x00", "expected a table in CSV form, received 'utf-16"),
+        (b"eeg_id\xe9\n1\n", "expected a table in CSV form, received 'utf-8"),
+        ("eeg_id\n1\n".encode("utf-16-le"), "received NUL characters, as in UTF-16"),
+        ("3911565283,853520\n", r"missing \['eeg_id'\], received \['3911565283', '853520'\]"),
         ("eeg_id,patient_id\n1,2\n3,4,5\n", "expected a table in CSV form, received .*line 3"),
         ("spectrogram_id,eeg_id,patient_id\n1,2,3,4\n", "expected a table in CSV form, received Length"),
         ('eeg_id\n"1\n', "expected a table in CSV form, received|expected whole numbers"),
@@ -155,19 +221,19 @@ def test_an_eeg_id_may_come_again_in_the_train_table(tmp_path):
     "votes", [{"gpd_vote": "-1"}, {"gpd_vote": ""}, {"gpd_vote": "inf"}, {"gpd_vote": "x"}, {"gpd_vote": "True"}]
 )
 def test_a_vote_that_is_none_is_an_error_that_names_the_row(tmp_path, votes):
-    with pytest.raises(InputError, match=r"train.csv: expected votes of 0 or more .*in 1 rows, first in row 1"):
+    with pytest.raises(InputError, match=r"train.csv, line 3: expected votes of 0 or more .*in 1 rows"):
         read_train_table(train_table(tmp_path, {}, votes))
 
 
 def test_a_row_without_votes_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="sum above 0 in every row, received others in 2 rows, first in row 0"):
+    with pytest.raises(InputError, match="line 2: .*sum above 0 in every row, received others in 2 rows"):
         read_train_table(train_table(tmp_path, *2 * [dict.fromkeys(hms.VOTE_COLUMNS, "0")], {}))
 
 
 @pytest.mark.parametrize("name", ["eeg_label_offset_seconds", "spectrogram_label_offset_seconds"])
 @pytest.mark.parametrize("value", ["soon", "inf", "-inf"])
 def test_an_offset_that_is_no_number_is_an_error(tmp_path, name, value):
-    with pytest.raises(InputError, match=f"expected seconds as {name}, received {value}"):
+    with pytest.raises(InputError, match=f"line 3: expected seconds as {name}, received {value}"):
         read_train_table(train_table(tmp_path, {}, {name: value}))
 
 

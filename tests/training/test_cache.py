@@ -1,5 +1,6 @@
 """Training images on disk: made once, the same as inference's, and restartable."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.training import cache
 from hbac.training.cache import EMPTY, MADE, UNREADABLE, make_cache, open_cache
+from hbac.training.options import TrainOptions
+from hbac.training.rows import read_rows
+from hbac.training.run import make_images
 
 SETTINGS = PRESETS[THREE_ZOOMS]
 
@@ -131,3 +135,14 @@ def test_no_readable_record_is_an_error(records: list[Record], tmp_path: Path) -
 def test_a_folder_that_cannot_be_written_is_named(records: list[Record], tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="none"):
         make_cache(records, tmp_path / "none", SETTINGS, 1, progress=False)
+
+
+def test_a_run_says_where_it_looked_for_training_files(simulated: Path, tmp_path: Path) -> None:
+    shutil.copy(simulated / "train.csv", tmp_path)
+    (tmp_path / "train_eegs.zip").touch()
+    options, log = TrainOptions(data=tmp_path, output=tmp_path), list[str]()
+    with pytest.raises(InputError, match="expected records that can be read, received none"):
+        make_images(options, read_rows(tmp_path), log.append)
+    assert log[0].startswith("0 of ")
+    assert f"EEG files found: expected files such as {tmp_path}/train_eegs/" in log[0]
+    assert "train_eegs.zip" in log[0]

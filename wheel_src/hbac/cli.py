@@ -87,7 +87,7 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     workers = min(4, usable_cores())
     add("--workers", type=int, default=workers, metavar="N", help="processes that read records [%(default)s]")
     add("--strict", action="store_true", help="a record that is not read whole is an error")
-    sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read"
+    sha256 = "list of the inputs as sha256sum writes it; a file that differs is not read, a line of no file is an error"
     add("--sha256", type=Path, metavar="FILE", help=sha256)
     add("--resume", action="store_true", help="go on after a kill, from the journal beside the output")
     budget = "end within this time: drop flips, then folds, for the remaining records"
@@ -186,21 +186,25 @@ def _predict(options: argparse.Namespace) -> None:
             started_s=started_s,
         )
     )
-    lines = [
+    lines = list(summary.notes)
+    lines += [
         f"eeg_id {problem.eeg_id}: {problem.status}: {'; '.join(problem.notes) or 'no more time'}"
         for problem in summary.problems[: LISTED if summary.report else None]
     ]
-    if len(summary.problems) > len(lines):
+    if summary.report and len(summary.problems) > LISTED:
         lines.append(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
     stream = sys.stderr if is_standard_output(options.output) else sys.stdout  # nothing stands behind a table's rows
     print(*lines, summary.line(), sep="\n", file=stream)
 
 
 def _check(options: argparse.Namespace) -> None:
-    from hbac.inference.submission import check_submission, order_of_rows
+    from hbac.errors import InputError
+    from hbac.inference.submission import check_submission, differs_from_template, order_of_rows
     from hbac.records.tables import read_test_table
 
     ids = order_of_rows([record.eeg_id for record in read_test_table(options.test_dir)], options.test_dir)
+    if difference := differs_from_template(ids, options.test_dir):
+        raise InputError(difference)
     table = check_submission(options.submission, ids)
     print(f"{options.submission}: {len(table)} rows, valid by Kaggle's rules")
 

@@ -1,5 +1,7 @@
-"""Files that appear whole or not at all, streams that are written through, and digests."""
+"""Files that appear whole or not at all, streams that are written through, digests, and texts in the encodings that
+tables come in."""
 
+import codecs
 import contextlib
 import hashlib
 import os
@@ -144,3 +146,15 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """A text in UTF-8, or in UTF-16 where it begins with that mark; marks are left out.
+
+    Raises:
+        OSError: it cannot be read.
+        UnicodeError: it is in another encoding.
+    """
+    content = path.read_bytes()
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig")

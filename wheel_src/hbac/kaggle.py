@@ -29,7 +29,7 @@ def find_test_data(attached: Sequence[Path]) -> Path:
     Raises:
         InputError: none or two of them are attached.
     """
-    return _the_one("the competition's data (a folder with test.csv and test_eegs/)", _data(attached, "test"))
+    return _the_one("the competition's data (a folder with test.csv and test_eegs/)", _data(attached, "test"), attached)
 
 
 def find_train_data(attached: Sequence[Path]) -> Path:
@@ -38,7 +38,9 @@ def find_train_data(attached: Sequence[Path]) -> Path:
     Raises:
         InputError: none or two of them are attached.
     """
-    return _the_one("the competition's data (a folder with train.csv and train_eegs/)", _data(attached, "train"))
+    return _the_one(
+        "the competition's data (a folder with train.csv and train_eegs/)", _data(attached, "train"), attached
+    )
 
 
 def find_manifest(attached: Sequence[Path]) -> Path:
@@ -48,7 +50,7 @@ def find_manifest(attached: Sequence[Path]) -> Path:
         InputError: none or two of them are attached.
     """
     found = [folder / MANIFEST_NAME for folder in attached if (folder / MANIFEST_NAME).is_file()]
-    return _the_one(f"a data set with {MANIFEST_NAME}", found)
+    return _the_one(f"a data set with {MANIFEST_NAME}", found, attached)
 
 
 def find_earlier_sessions(attached: Sequence[Path]) -> tuple[Path, ...]:
@@ -66,7 +68,7 @@ def make_importable(package: str, attached: Sequence[Path]) -> None:
         return
     wheels = [wheel for folder in attached for wheel in wheels_in(folder, package) if fits(wheel)]
     if wheels:
-        _install(_the_one(f"the wheel of {package}", wheels))
+        _install(_the_one(f"the wheel of {package}", wheels, attached))
 
 
 def wheels_in(folder: Path, package: str) -> list[Path]:
@@ -101,9 +103,9 @@ def _install(wheel: Path) -> None:
     importlib.invalidate_caches()
 
 
-def _the_one(what: str, found: Sequence[Path]) -> Path:
+def _the_one(what: str, found: Sequence[Path], attached: Sequence[Path]) -> Path:
     if len(found) != 1:
-        received = ", ".join(map(str, found)) or "none among what is attached"
+        received = ", ".join(map(str, found)) or f"none in {', '.join(map(str, attached))}"
         raise InputError(f"expected {what} once, received {received}")
     return found[0]
 

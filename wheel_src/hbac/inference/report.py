@@ -13,6 +13,8 @@ from hbac.files import is_stream, write_atomically
 from hbac.inference.answers import Answer
 from hbac.inference.budget import Effort
 from hbac.inference.endings import bare_name
+from hbac.preprocessing.load import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, SUSPECT
+from hbac.records.record import Record
 from hbac.version import __version__
 from hbac.weights.manifest import Manifest
 
@@ -36,13 +38,16 @@ class Summary:
     status: dict[str, int]  # rows by status
     seconds: float
     problems: tuple[Problem, ...]  # rows that were not answered by the whole ensemble from both files
+    verified: int | None = None  # files that were read with the SHA-256 that a list states; None without a list
+    notes: tuple[str, ...] = ()  # on the run as a whole
 
     def line(self) -> str:
         """One line for the end of a notebook."""
         counts = ", ".join(f"{n} {status}" for status, n in sorted(self.status.items(), key=lambda item: -item[1]))
         rate = self.rows / max(self.seconds, 1e-9)
+        verified = "" if self.verified is None else f"{self.verified} files verified; "
         return (
-            f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; "
+            f"{self.output}: {self.rows} rows ({counts}) in {self.seconds:.1f} s, {rate:.2f} records/s; {verified}"
             f"{f'details in {self.report}' if self.report else 'no report beside what is no file'}"
         )
 
@@ -75,11 +80,13 @@ def report_beside(output: Path) -> Path | None:
     return None if is_stream(output) else output.with_name(f"{bare_name(output)}_report.json")
 
 
-def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Effort, seconds: float) -> Summary:
-    """Count the answers of `ids`, each of which has one; `full` is what a record gets while there is time."""
+def summary_of(
+    output: Path, records: list[Record], answers: list[Answer], full: Effort, seconds: float, notes: tuple[str, ...]
+) -> Summary:
+    """Count the answers of `records`, each of which has one; `full` is what a record gets while there is time."""
 
     by_id = {answer.eeg_id: answer for answer in answers}
-    rows = [by_id[eeg_id] for eeg_id in ids]
+    rows = [by_id[record.eeg_id] for record in records]
     return Summary(
         output=output,
         report=report_beside(output),
@@ -91,7 +98,20 @@ def summary_of(output: Path, ids: list[int], answers: list[Answer], full: Effort
             for answer in rows
             if not answer.is_whole(full)
         ),
+        verified=_verified(records, rows),
+        notes=notes,
     )
+
+
+def _verified(records: list[Record], rows: list[Answer]) -> int | None:
+    """How many files with a stated SHA-256 the answers rest on; None if none has one."""
+    listed = [
+        (sha256, answer.status in (OK, INCOMPLETE, SUSPECT, alone))
+        for record, answer in zip(records, rows)
+        for sha256, alone in ((record.eeg_sha256, EEG_ONLY), (record.spectrogram_sha256, SPECTROGRAM_ONLY))
+        if sha256
+    ]
+    return sum(read for _, read in listed) if listed else None
 
 
 def _described(answer: Answer, full: Effort) -> str:
@@ -120,6 +140,8 @@ def write_run_report(
         "hbac": __version__,
         "rows": summary.rows,
         "status": summary.status,
+        "notes": list(summary.notes),
+        "files_verified": summary.verified,
         "rows_not_answered_whole": [
             {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
         ],

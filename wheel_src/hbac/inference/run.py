@@ -15,12 +15,13 @@ from hbac.inference.budget import Budget, Effort
 from hbac.inference.endings import compression_of
 from hbac.inference.journal import Journal
 from hbac.inference.report import StartClock, Summary, report_beside, summary_of, write_run_report
-from hbac.inference.submission import order_of_rows, write_submission
+from hbac.inference.submission import differs_from_template, order_of_rows, write_submission
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
 from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
-from hbac.records.checksums import with_digests
+from hbac.records.checksums import unlisted, with_digests
+from hbac.records.folders import where_looked
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.streams import open_closed_descriptors, progress_bar
@@ -61,11 +62,15 @@ def predict(settings: RunSettings) -> Summary:
     settle()
     need(*OF_RUN)
     records = read_test_table(settings.test_dir)
+    notes = where_looked(settings.test_dir, records)
     if settings.sha256_list is not None:
-        records = with_digests(records, settings.sha256_list)
+        records = with_digests(records, settings.sha256_list, settings.test_dir)
+        notes += _unlisted(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
+    if difference := differs_from_template(ids, settings.test_dir):
+        notes.append(f"{difference}; the rows follow {hms.TEST_TABLE}")
     digests = _digests(settings)
     with Journal(_journal_beside(settings.output), settings.resume) as journal:
         full = Effort(len(manifest.folds), settings.flip_tta)
@@ -86,8 +91,7 @@ def predict(settings: RunSettings) -> Summary:
                     journal.add(answer)
                     clock.mark("first_record")
                     bar.update()
-        read = [record.eeg_id for record in records]
-        summary = summary_of(settings.output, read, journal.answers, full, clock.elapsed_s())
+        summary = summary_of(settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes))
         write_run_report(summary, asdict(settings), manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
@@ -105,6 +109,14 @@ def _ensemble(manifest: Manifest, batch_size: int | None, clock: StartClock, eng
     made = make_engine(engine, manifest.network, batch_size)
     clock.mark("import")
     return Ensemble(manifest, made)
+
+
+def _unlisted(records: list[Record], path: Path) -> list[str]:
+    """A note that counts the files of which a list says nothing."""
+    files = list(dict.fromkeys(unlisted(records)))
+    return (
+        [f"{path}: expected a SHA-256 of each file, received none of {len(files)}, first {files[0]}"] if files else []
+    )
 
 
 def _digests(settings: RunSettings) -> dict[str, str | None]:

@@ -5,6 +5,7 @@ Rules: exactly the columns eeg_id and six votes; every id once; numeric, none mi
 """
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import numpy as np
 import pandas as pd
 
 from hbac import hms
-from hbac.errors import SubmissionError, one_line
+from hbac.errors import InputError, SubmissionError, brief, one_line
 from hbac.files import write_atomically
 from hbac.inference.endings import COMPRESSIONS, DAMAGED, PANDAS_NAMES, compression_of
+from hbac.records.csv_files import IDS_END, read_csv
+from hbac.records.tables import read_ids
 
 
 def order_of_rows(test_ids: Sequence[int], folder: Path) -> list[int]:
@@ -23,12 +26,27 @@ def order_of_rows(test_ids: Sequence[int], folder: Path) -> list[int]:
     The host's template decides, so that the file does not depend on the order of test.csv; without a usable one,
     the order of test.csv stands.
     """
+    difference = differs_from_template(test_ids, folder)
+    path = folder / hms.SAMPLE_SUBMISSION
+    return read_ids(path) if difference is None and path.exists() else list(test_ids)
+
+
+def differs_from_template(test_ids: Sequence[int], folder: Path) -> str | None:
+    """One line that says how the ids of sample_submission.csv and of test.csv differ; None if not, or without it."""
+    path = folder / hms.SAMPLE_SUBMISSION
+    if not path.exists():
+        return None
     try:
-        template = pd.read_csv(folder / hms.SAMPLE_SUBMISSION, usecols=[hms.ID_COLUMN])[hms.ID_COLUMN].tolist()
-    except (OSError, ValueError):
-        return list(test_ids)
-    same = len(template) == len(test_ids) and set(template) == set(test_ids)
-    return template if same else list(test_ids)
+        template = read_ids(path)
+    except InputError as error:
+        return str(error)
+    fewer, more = sorted(set(test_ids) - set(template)), sorted(set(template) - set(test_ids))
+    if not fewer and not more and len(template) == len(test_ids):
+        return None
+    return (
+        f"{path}: expected each of the {len(test_ids)} ids of {hms.TEST_TABLE} once, received {len(template)}, "
+        f"{len(fewer)} fewer {fewer[:5]} and {len(more)} others {more[:5]}"
+    )
 
 
 def write_submission(path: Path, ids: Sequence[int], answers: Mapping[int, Iterable[float]]) -> None:
@@ -44,6 +62,7 @@ def write_submission(path: Path, ids: Sequence[int], answers: Mapping[int, Itera
         OutputError: the file cannot be written, or its ending means another form.
     """
     ending = compression_of(path)
+    ids = _exact(ids)
     table = pd.DataFrame([answers[eeg_id] for eeg_id in ids], columns=list(hms.VOTE_COLUMNS), dtype=np.float64)
     table.insert(0, hms.ID_COLUMN, np.array(ids, np.int64))
     content = COMPRESSIONS[ending](table.to_csv(index=False, lineterminator="\n").encode(), path.stem)
@@ -57,12 +76,37 @@ def check_submission(path: Path, ids: Sequence[int]) -> pd.DataFrame:
     Raises:
         SubmissionError: it cannot be read, or it breaks a rule, which is named with the first offending row.
     """
+    ids = _exact(ids)
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, dtype={hms.ID_COLUMN: str})
     except (OSError, ValueError, *DAMAGED) as error:
         raise SubmissionError(f"{path}: expected a submission in CSV form: {one_line(error)}") from error
-    check_table(table, ids)
+    if hms.ID_COLUMN in table.columns:
+        table[hms.ID_COLUMN] = _stated_ids(path, table[hms.ID_COLUMN])
+    try:
+        check_table(table, ids)
+    except SubmissionError as error:
+        raise SubmissionError(f"{path}: {error}") from error
     return table
+
+
+def _exact(ids: Sequence[int]) -> list[int]:
+    """The same ids; what is no integer, as pandas gives where a column has gaps, may be another id already."""
+    for eeg_id in ids:
+        if not isinstance(eeg_id, int | np.integer) or not 0 <= eeg_id < IDS_END:
+            raise SubmissionError(f"expected integers from 0 to 2**63 - 1 as ids, received {eeg_id!r}")
+    return [int(eeg_id) for eeg_id in ids]
+
+
+def _stated_ids(path: Path, column: "pd.Series[str]") -> "pd.Series[int]":
+    """A column of texts as integers; unlike in a table that we read, `30.0` is no id for Kaggle."""
+    for row, text in enumerate(column):
+        if not re.fullmatch(r" *[0-9]{1,19} *", str(text)) or int(text) >= IDS_END:
+            raise SubmissionError(
+                f"{path}, line {read_csv(path).line(row)}: expected whole numbers from 0 as {hms.ID_COLUMN}, "
+                f"received {brief(text, quote=False)}"
+            )
+    return column.map(int).astype(np.int64)
 
 
 def check_table(table: pd.DataFrame, ids: Sequence[int]) -> None:

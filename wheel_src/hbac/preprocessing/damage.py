@@ -49,6 +49,7 @@ DISAGREEING_SHARE, DISAGREEING_POWER = (
     0.05,
     0.02,
 )  # a cell disagrees beyond the larger of this share and this power; files have two decimals
+ROUNDING_LENGTHS = 2.0  # of 7,200 cells of some 20 degrees of freedom each the longest noise is 1.7 times the typical
 FIRST_COMPARED_ROW = (
     EEG_START_IN_SPECTROGRAM_S + SPECTROGRAM_STEP_S // 2
 ) // SPECTROGRAM_STEP_S + EDGE_ROWS  # the first judged: 141
@@ -195,6 +196,7 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
     apart = np.abs(rebuilt - host) > np.maximum(
         DISAGREEING_POWER, DISAGREEING_SHARE * np.maximum(rebuilt, host)
     )  # NaN is not apart
+    apart &= np.abs(np.sqrt(rebuilt) - np.sqrt(host)) > _rounding(eeg_uv, power, host)
     wrong = (apart & judged[:, None]).reshape(len(rebuilt), len(CHAINS), -1).any(axis=2)  # (18, 4)
     if not wrong.any():
         return ()
@@ -205,6 +207,46 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
         f"EEG and spectrogram disagree between {seconds[0]} and {seconds[1]} s in {chains}: "
         "one of the two files is damaged, or they are not of the same recording",
     )
+
+
+def _rounding(eeg_uv: Values, power: Values, host: Values) -> Values:
+    """What coarse numbers may change in the root of each compared cell of `host`; 0 for the host's two decimals.
+
+    Rounding to steps of one adds white noise of variance 1/12 to an electrode, to a pair twice that. A root of power is
+    the length of a vector, and cannot change by more than the noise's: `ROUNDING_LENGTHS` of its typical length.
+    """
+    steps = _step(eeg_uv)
+    noise = np.tile(_noise_of_pairs(), len(CHAINS)) * 2 * steps**2 / 12  # (400,)
+    length: Values = ROUNDING_LENGTHS * np.sqrt(noise) + np.zeros_like(host)
+    if _is_whole(power):
+        length += np.sqrt(host + 0.5) - np.sqrt(np.maximum(host - 0.5, 0))
+    return length
+
+
+def _step(eeg_uv: Values) -> float:
+    """Typical distance between neighbouring numbers: 1 where all are whole, float16's where all are such, else 0."""
+    if _is_whole(eeg_uv):
+        return 1.0
+    few = eeg_uv[:EEG_RATE_HZ]
+    for values in (few, eeg_uv):  # as a rule the first second settles it
+        with np.errstate(over="ignore"):
+            if not np.array_equal(values.astype(np.float16), values, equal_nan=True):
+                return 0.0
+    steps = np.spacing(np.abs(eeg_uv[np.isfinite(eeg_uv)]).astype(np.float16)).astype(np.float64)
+    return float(np.sqrt(np.mean(steps**2))) if steps.size else 0.0
+
+
+def _is_whole(values: Values) -> bool:
+    """Whether all numbers are whole."""
+    return all(np.array_equal(np.rint(some), some, equal_nan=True) for some in (values[:1], values))
+
+
+@cache
+def _noise_of_pairs() -> npt.NDArray[np.float64]:
+    """(100,) power that white noise of variance 1 in each pair has in each bin, before the filters."""
+    gains = np.square(projection()).sum(axis=0).reshape(TAPERS, -1, 2)
+    power: npt.NDArray[np.float64] = gains.sum(axis=(0, 2)) / TAPERS
+    return power
 
 
 def _away_from_gaps(eeg_uv: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -44,13 +44,15 @@ def misfits(path: os.PathLike[str], footer: Any, table: Any, floats: Mapping[str
         return []
     data = memoryview(Path(path).read_bytes())
     found: dict[str, None] = {}
+    # Arrow's own dictionaries are written in the order that they have, with entries that no row may use.
+    categories = {field.name for field in table.schema if hasattr(field.type, "value_type")}
     begin = 0
     for group in (footer.row_group(i) for i in range(footer.num_row_groups)):
         rows = slice(begin, begin + group.num_rows)
         single: list[tuple[str, Bits]] = []  # columns of float32
         for chunk in (group.column(j) for j in range(group.num_columns)):
             name = chunk.path_in_schema
-            if name not in floats:
+            if name not in floats or name in categories:
                 continue
             try:
                 dictionary = _dictionary(data, chunk)
@@ -135,7 +137,9 @@ def _distinct_of_all(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
 def _codec(compression: str) -> Any:
     import pyarrow as pa
 
-    return None if compression == "UNCOMPRESSED" else pa.Codec(compression.lower())
+    if compression == "UNCOMPRESSED":
+        return None
+    return pa.Codec({"LZ4": "lz4_raw"}.get(compression, compression.lower()))  # Arrow writes LZ4 without frames
 
 
 def _fields(data: memoryview, at: int) -> tuple[dict[int, Any], int]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac import hms
-from hbac.errors import MachineError, RecordError, one_line
+from hbac.errors import MachineError, RecordError, brief, one_line
 from hbac.files import sha256_of
 from hbac.machine.faults import has_run_out
 from hbac.records.dictionaries import misfits
@@ -100,7 +100,8 @@ def _read_columns(
             # With a digest nothing has changed.
             doubts = _doubts(path, file.metadata, table, columns) if sha256 is None else ()
     except FileNotFoundError as error:
-        raise RecordError(f"{path.name}: expected a file, found none") from error
+        found = f"a link to {brief(os.readlink(path))}, which is not there" if path.is_symlink() else "none"
+        raise RecordError(f"{path.name}: expected a file, found {found}") from error
     except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
         raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:

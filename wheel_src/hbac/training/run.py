@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hbac import hms
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.environment import settle
@@ -21,6 +22,7 @@ from hbac.network.quiet import import_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.three_zooms import ImageSettings
+from hbac.records.folders import where_looked
 from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
 from hbac.training.cache import cache_bytes, make_cache, open_cache
@@ -115,6 +117,8 @@ def make_images(options: TrainOptions, rows: Rows, log: Log = _print) -> tuple[T
     folders = (options.output, *options.take_from)
     cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING) for folder in folders)), None)
     if not cached:
+        for note in where_looked(options.data, rows.records, hms.TRAIN_TABLE):
+            log(note)
         size_gb = cache_bytes(rows.records, PREPROCESSING) / 1e9
         log(f"{len(rows.records)} images, {size_gb:.2f} GB: {options.output / 'images.npy'}")
         cached = make_cache(rows.records, options.output, PREPROCESSING, options.workers)
