@@ -1,5 +1,6 @@
 """The run from a test folder to submission.csv: every id answered, the same bytes, and clear refusals."""
 
+import io
 import json
 import os
 import shutil
@@ -20,10 +21,11 @@ from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import HbacError, InputError, OutputError, WeightsError
 from hbac.hms import VOTE_COLUMNS
 from hbac.inference import run as inference
+from hbac.inference.answers import source_of
 from hbac.inference.run import RunSettings, predict
 from hbac.inference.submission import check_submission
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record
+from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record, sources_now
 from hbac.records.tables import read_test_table
 from hbac.weights.manifest import read_manifest
 
@@ -147,11 +149,50 @@ def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSett
 def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) -> None:
     records = read_test_table(settings.test_dir)
     whole = records[0].eeg_path.read_bytes()
-    records[0].eeg_path.write_bytes(bytes(len(whole)))  # the journal knows files by their sizes
+    records[0].eeg_path.write_bytes(bytes(len(whole)))
     with pytest.raises(InputError, match="1 were not"):
         predict(replace(settings, strict=True))
     records[0].eeg_path.write_bytes(whole)
     assert predict(replace(settings, resume=True, strict=True)).status == {OK: 6}
+
+
+def swap(one: Path, other: Path) -> None:
+    kept = one.with_suffix(".kept")
+    one.rename(kept)
+    other.rename(one)
+    kept.rename(other)
+
+
+@pytest.mark.slow
+def test_after_resume_only_rows_whose_files_or_windows_changed_are_answered_anew(
+    settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files changed places: no size and no time is another."""
+    table = pd.read_csv(settings.test_dir / "test.csv")
+    records = read_test_table(settings.test_dir)
+    missing = records[5].eeg_path.rename(settings.test_dir / "kept")
+    with pytest.raises(InputError, match="1 were not"):
+        predict(replace(settings, strict=True))  # leaves a journal of the five others
+    missing.rename(records[5].eeg_path)
+    swap(records[0].eeg_path, records[1].eeg_path)
+    table.loc[2, "eeg_label_offset_seconds"] = 0.0
+    table.loc[3, "spectrogram_id"] = table.loc[4, "spectrogram_id"]
+    table.iloc[::-1].to_csv(settings.test_dir / "test.csv", index=False)
+    read: list[int] = []
+
+    class Watched(inference.Loader):
+        def __init__(self, records, *arguments):  # type: ignore[no-untyped-def]
+            read.extend(record.eeg_id for record in records)
+            super().__init__(records, *arguments)
+
+    monkeypatch.setattr(inference, "Loader", Watched)
+    predict(replace(settings, resume=True))
+    assert sorted(read) == sorted(records[i].eeg_id for i in (0, 1, 2, 3, 5))
+    resumed = settings.output.read_bytes()
+    predict(settings)
+    np.testing.assert_allclose(
+        pd.read_csv(settings.output), pd.read_csv(io.BytesIO(resumed)), atol=1e-6
+    )  # rows of two sessions of TensorFlow
 
 
 def test_folders_that_go_during_the_run_cost_no_row_and_no_order(
@@ -268,7 +309,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> 
 def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_path: Path) -> None:
     journal = settings.output.with_name(".submission.csv.journal")
     settings.output.parent.mkdir()
-    eeg_id = ids_of(settings.test_dir)[0]
+    record = read_test_table(settings.test_dir)[0]
+    eeg_id = record.eeg_id
     row = {
         "eeg_id": eeg_id,
         "probabilities": [1, 0, 0, 0, 0, 0],
@@ -276,6 +318,7 @@ def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_p
         "notes": [],
         "folds": 3,
         "flipped": False,
+        "source": source_of(record, sources_now(record)),
     }
     journal.write_text(json.dumps({"fingerprint": {"manifest": "another"}}) + "\n" + json.dumps(row) + "\n")
     with pytest.raises(InputError, match="another hbac, manifest"):

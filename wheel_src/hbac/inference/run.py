@@ -11,12 +11,13 @@ from tqdm import tqdm
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import sha256_of
-from hbac.inference.answers import answers
+from hbac.inference.answers import Answer, answers, source_of
 from hbac.inference.budget import Budget, Effort
 from hbac.inference.journal import Journal
 from hbac.inference.report import StartClock, Summary, summary_of, write_run_report
 from hbac.inference.submission import order_of_rows, write_submission
 from hbac.network.engine import AUTO, ENGINES, make_engine
+from hbac.preprocessing.load import sources_now
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import with_digests
 from hbac.records.record import Record
@@ -62,7 +63,8 @@ def predict(settings: RunSettings) -> Summary:
     digests = _digests(settings)
     with Journal(settings.output.with_name(f".{settings.output.name}.journal"), settings.resume) as journal:
         full = Effort(len(manifest.folds), settings.flip_tta)
-        journal.keep(lambda answer: answer.is_final(full))
+        by_id = {record.eeg_id: record for record in records}
+        journal.keep(lambda answer: answer.is_final(full) and _is_of(answer, by_id.get(answer.eeg_id)))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
         budget = Budget(settings.time_budget_s, full, clock.began)
@@ -72,7 +74,7 @@ def predict(settings: RunSettings) -> Summary:
             engine = make_engine(settings.engine, manifest.network, settings.batch_size)
             clock.mark("import")
             ensemble = Ensemble(manifest, engine)
-            journal.begin(_fingerprint(settings, digests, records, engine.description))
+            journal.begin(_fingerprint(settings, digests, engine.description))
             budget.begin()
             clock.mark("load")
             with _progress_bar(settings, len(records), len(answered)) as bar:
@@ -132,31 +134,19 @@ def _check_settings(settings: RunSettings) -> None:
         raise OutputError(f"{settings.output.parent}: expected a folder to write to, received one that is read-only")
 
 
-def _fingerprint(
-    settings: RunSettings, digests: dict[str, str | None], records: list[Record], engine: str
-) -> dict[str, Any]:
-    """All that decides an answer, so that a journal is only taken up by the run it belongs to."""
+def _fingerprint(settings: RunSettings, digests: dict[str, str | None], engine: str) -> dict[str, Any]:
+    """What decides all answers, so that a journal is only taken up by the run it belongs to."""
     return {
         "hbac": __version__,
         **digests,
         "engine": engine,
         "flip_tta": settings.flip_tta,
-        "records": sorted(map(_identity, records)),
     }
 
 
-def _identity(record: Record) -> list[float]:
-    """What a record is known by: ids, offsets, sizes of its files."""
-    offsets = [-1.0 if o is None else o for o in (record.eeg_offset_s, record.spectrogram_offset_s)]
-    ids = [record.eeg_id, -1 if record.spectrogram_id is None else record.spectrogram_id]
-    return [*ids, *offsets, _size(record.eeg_path), _size(record.spectrogram_path)]
-
-
-def _size(path: Path | None) -> int:
-    try:
-        return path.stat().st_size if path else -1
-    except OSError:
-        return -1
+def _is_of(answer: Answer, record: Record | None) -> bool:
+    """Whether an answer was made of a record's row and files as they are now; sizes and times tell nothing."""
+    return record is not None and answer.source == source_of(record, sources_now(record))
 
 
 def _progress_bar(settings: RunSettings, total: int, done: int) -> tqdm:
