@@ -101,10 +101,11 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
 
 def sources_now(record: Record) -> Sources:
     """Digests of a record's files as they are now, "" of one that cannot be read: to tell what was made of others."""
-    return _digest_now(record.eeg_path), _digest_now(record.spectrogram_path)
+    return digest_now(record.eeg_path), digest_now(record.spectrogram_path)
 
 
-def _digest_now(path: Path | None) -> str:
+def digest_now(path: Path | None) -> str:
+    """`content_digest` of a file as it is now, "" if it cannot be read or there is none."""
     try:
         return content_digest(read_content(path)) if path else ""
     except RecordError:

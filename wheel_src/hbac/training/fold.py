@@ -105,14 +105,14 @@ class _Fold:
         scored = data.counts[valid] >= scored_votes
         self.scored = scored if scored.any() else np.ones(len(valid), bool)  # which validation rows choose
         self.total = sum(stage.epochs for stage in settings.stages)
-        self.progress = Progress(rows=digest_of_rows(train, valid))
+        self.progress = Progress(rows=digest_of_rows(data.sources, train, valid))
         self._optimizer_state: list[np.ndarray[Any, Any]] = []
 
     def start(self, start_weights: Tensors | None) -> None:
         """Build the network, from the state file if there is one; of a finished fold only its progress is read."""
         tensors: Tensors = {}
         if self.files.state.exists():
-            check_rows(self.files, self.train, self.valid)
+            check_rows(self.files, self.data.sources, self.train, self.valid)
             self.progress, tensors = read_state(self.files.state)
         if self.progress.epochs_done == self.total:
             return

@@ -92,17 +92,20 @@ def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     return {**settings, "fold count": options.fold_count, "rows": rows.identity(), "start": start}
 
 
-def make_images(options: TrainOptions, rows: Rows, log: Log = _print) -> tuple[TrainData, RowNumbers]:
+def make_images(
+    options: TrainOptions, rows: Rows, log: Log = _print, compared: bool = False
+) -> tuple[TrainData, RowNumbers]:
     """The images of the rows, made once and kept as images.npy, and the numbers of the rows that could be read.
 
-    Images that an earlier session left whole are used where they lie.
+    Images that an earlier session left whole are used where they lie, if they are of the recordings as these are now;
+    with `compared`, this run knows that they are.
 
     Raises:
         InputError: not one record can be read.
         OutputError: the folder cannot be written, or the disk has no room.
     """
     folders = (options.output, *options.take_from)
-    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING) for folder in folders)), None)
+    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING, compared) for folder in folders)), None)
     if not cached:
         size_gb = cache_bytes(rows.records, PREPROCESSING) / 1e9
         log(f"{len(rows.records)} images, {size_gb:.2f} GB: {options.output / 'images.npy'}")
@@ -114,6 +117,7 @@ def make_images(options: TrainOptions, rows: Rows, log: Log = _print) -> tuple[T
         counts=counts,
         eeg_ids=rows.table["eeg_id"].to_numpy(np.int64),
         preprocessing=PREPROCESSING,
+        sources=cached.sources,
     )
     return data, np.flatnonzero(cached.readable)
 
@@ -155,7 +159,7 @@ def _train_on_gpu(options: TrainOptions, gpu: str, folds: list[int]) -> None:
     options = replace(options, gpus=(gpu,), folds=tuple(folds))
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
-    data, readable = make_images(options, rows)
+    data, readable = make_images(options, rows, compared=True)
     train_folds(options, data, split_by_patient(options, rows, data, readable), budget)
 
 
@@ -180,7 +184,7 @@ def evaluate_folds(
         InputError: no fold is there, or one is of other rows.
     """
     files = options.fold_files()
-    result = out_of_fold.evaluate(data, out_of_fold.collect(files, splits), options.scored_votes)
+    result = out_of_fold.evaluate(data, out_of_fold.collect(files, splits, data.sources), options.scored_votes)
     for name, of_set in result.metrics.items():
         log(f"out of fold, {name}: KL {of_set['kl']:.4f}, of the class prior {of_set['kl_of_class_prior']:.4f}")
     out_of_fold.write_table(options.output / "oof.parquet", result, data, rows.table)
