@@ -2,7 +2,6 @@
 
 import json
 import queue
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -81,14 +80,14 @@ def answers(loader: Loader, eeg_ids: Iterable[int], ensemble: Ensemble, budget: 
 
 def _next(loader: Loader, running: "set[Future[list[Answer]]]", budget: Budget) -> Loaded | None:
     """The next image, or None if none comes soon."""
-    idle, since = all(future.done() for future in running), time.monotonic()
+    idle, since = all(future.done() for future in running), budget.worked_s()
     try:
         return loader.get(timeout_s=0.2)
     except queue.Empty:
         return None
     finally:
         if idle:
-            budget.idle(time.monotonic() - since)
+            budget.idle(budget.worked_s() - since)
 
 
 def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]:

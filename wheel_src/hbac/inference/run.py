@@ -8,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from hbac.clocks import WorkClock, wall_s
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import sha256_of
@@ -53,6 +54,11 @@ def predict(settings: RunSettings) -> Summary:
         OutputError: the output cannot be written.
         WeightsError: the manifest or a fold is not as it must be.
     """
+    with WorkClock() as work:
+        return _predict(settings, work)
+
+
+def _predict(settings: RunSettings, work: WorkClock) -> Summary:
     clock = StartClock(settings.started_s)
     records = read_test_table(settings.test_dir)
     if settings.sha256_list is not None:
@@ -67,7 +73,7 @@ def predict(settings: RunSettings) -> Summary:
         journal.keep(lambda answer: answer.is_final(full) and _is_of(answer, by_id.get(answer.eeg_id)))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
-        budget = Budget(settings.time_budget_s, full, clock.began)
+        budget = Budget(settings.time_budget_s, full, wall_s() - clock.elapsed_s(), wall_s, work.paused_s)
         limit_s = _record_limit_s(settings.time_budget_s)
         with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
             clock.mark("tables_and_readers")

@@ -7,7 +7,6 @@ a resumed run goes the way an uninterrupted one goes.
 """
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hbac.clocks import WorkClock
 from hbac.errors import HbacError, InputError
 from hbac.files import write_atomically
 from hbac.network.families import build, shapes
@@ -77,9 +77,10 @@ def train_fold(
         if not budget.has_another(run.images(epoch[0])):
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
             break
-        started = time.monotonic()
-        log(f"fold {fold}: {run.epoch(number, *epoch)}")
-        budget.took(time.monotonic() - started, run.images(epoch[0]))
+        with WorkClock() as work:
+            started_s = work()
+            log(f"fold {fold}: {run.epoch(number, *epoch)}")
+            budget.took(work() - started_s, run.images(epoch[0]))
     if run.progress.epochs_done == run.total and not files.partial.exists():
         run.predict_from_one_file()
     return run.progress
