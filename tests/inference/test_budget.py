@@ -82,7 +82,7 @@ def test_a_slow_start_leaves_more_for_the_end(ready_s: float, end_s: float) -> N
 
 
 def test_a_pause_takes_its_time_from_all_records_alike_and_makes_none_look_slower() -> None:
-    """A record takes 5 s; of the 500 s a pause takes 130, and what is left would do for all."""
+    """A record takes 5 s; of the 500 s a pause takes 130, and what is left does for all."""
     clock, pauses = Clock(), Clock()
     budget = Budget(500, FULL, 0.0, clock, pauses)
     budget.begin()
@@ -93,9 +93,7 @@ def test_a_pause_takes_its_time_from_all_records_alike_and_makes_none_look_slowe
         plans.append(budget.effort(remaining))
         clock.now += plans[-1].passes * 0.5
         budget.done(plans[-1].passes)
-    assert plans[:5] == [FULL] * 5
-    assert {plan.folds for plan in plans} == {5}  # 10 passes of 0.5 s each, then 5: 345 s are left for 45 records
-    assert clock.now <= 500
+    assert set(plans) == {FULL}
 
 
 def test_what_a_pause_leaves_is_shared_out_anew() -> None:
