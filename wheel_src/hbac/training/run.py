@@ -89,7 +89,14 @@ def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     """What tells this run from others; precision may differ between its sessions."""
     settings = {name: value for name, value in vars(options.settings()).items() if name != "precision"}
     start = " ".join(sha256_of(file) for file in options.files_to_start_from())
-    return {**settings, "fold count": options.fold_count, "rows": rows.identity(), "start": start}
+    preprocessing = PREPROCESSING.digest()
+    return {
+        **settings,
+        "preprocessing": preprocessing,
+        "fold count": options.fold_count,
+        "rows": rows.identity(),
+        "start": start,
+    }
 
 
 def make_images(
