@@ -58,7 +58,9 @@ def main(images: str, rows: int) -> None:
     cached = settings.to_uint8(np.load(images))
     cached = np.resize(cached, (rows, *cached.shape[1:]))
     votes = np.random.default_rng(0).dirichlet(np.ones(6), rows).astype(np.float32)
-    data = TrainData(cached, votes, np.full(rows, 10, np.float32), np.arange(rows), settings)
+    data = TrainData(
+        cached, votes, np.full(rows, 10, np.float32), np.arange(rows), settings, np.zeros((rows, 2), "S32")
+    )
     image = keras.Input((None, *cached.shape[2:]))
     last = keras.layers.GlobalAveragePooling2D()(image[:, :1])
     model = keras.Model(image, keras.layers.Dense(6, activation="softmax")(last))

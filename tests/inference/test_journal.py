@@ -10,10 +10,10 @@ from hbac.inference.answers import Answer
 from hbac.inference.journal import Journal
 
 ANSWERS = [
-    Answer(7, (0.1, 0.2, 0.3, 0.15, 0.05, 0.2), "ok", (), 3, True),
+    Answer(7, (0.1, 0.2, 0.3, 0.15, 0.05, 0.2), "ok", (), 3, True, "[7, 1]"),
     Answer(8, (1 / 3, 1 / 3, 0.0, 1e-300, 1 / 3, 0.0), "eeg only", ("spectrogram: gone",), 2, False),
 ]
-RUN = {"manifest": "abc", "records": [[7, 1], [8, 2]]}
+RUN = {"manifest": "abc", "engine": "abacus"}
 
 
 @pytest.fixture
@@ -66,6 +66,7 @@ CHANGES = [  # of one value of a row
     ("notes", [1]),
     ("folds", "3"),
     ("flipped", 1),
+    ("source", None),
 ]
 
 

@@ -1,5 +1,6 @@
 """The run from a test folder to submission.csv: every id answered, the same bytes, and clear refusals."""
 
+import io
 import json
 import os
 import shutil
@@ -21,10 +22,12 @@ from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import HbacError, InputError, OutputError, WeightsError
 from hbac.hms import VOTE_COLUMNS
 from hbac.inference import run as inference
+from hbac.inference.answers import source_of
+from hbac.inference.budget import Effort
 from hbac.inference.run import RunSettings, predict
 from hbac.inference.submission import check_submission
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record
+from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record, sources_now
 from hbac.records.tables import read_test_table
 from hbac.weights.manifest import read_manifest
 
@@ -126,32 +129,24 @@ def test_strict_makes_a_broken_file_an_error_and_writes_no_submission(settings: 
     assert len(report_of(settings)["rows_not_answered_whole"]) == 1
 
 
-@pytest.mark.slow
 def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Ensemble.predict
+    class EndsAtTheThird(inference.Budget):
+        """Its time passes when it is asked for the third record."""
 
-    def predict_slowly(self: Ensemble, *arguments: object, **options: object) -> np.ndarray:
-        time.sleep(1.5)
-        return slow(self, *arguments, **options)  # type: ignore[arg-type]
+        now, asked = 0.0, 0
 
-    class Impatient(inference.Budget):
-        def begin(self) -> None:
-            super().begin()
-            self._end = self._clock() + 2.0  # after loading, however long that took
+        def __init__(self, limit_s: float | None, full: Effort, *_: object) -> None:
+            super().__init__(limit_s, full, 0.0, lambda: self.now)
 
-    monkeypatch.setattr(Ensemble, "predict", predict_slowly)
-    monkeypatch.setattr(inference, "Budget", Impatient)
-    table = pd.read_csv(settings.test_dir / "test.csv")
-    many = pd.concat([table.assign(eeg_id=table["eeg_id"] + i) for i in range(4)])
-    many.to_csv(settings.test_dir / "test.csv", index=False)
-    for eeg_id, copy in zip(many["eeg_id"], list(table["eeg_id"]) * 4):
-        if eeg_id != copy:
-            folder = settings.test_dir / "test_eegs"
-            (folder / f"{eeg_id}.parquet").symlink_to(folder / f"{copy}.parquet")
+        def effort(self, remaining: int) -> Effort:
+            self.asked += 1
+            self.now = 1000.0 if self.asked == 3 else self.now
+            return super().effort(remaining)
+
+    monkeypatch.setattr(inference, "Budget", EndsAtTheThird)
     summary = predict(replace(settings, time_budget_s=1000.0))
-    assert len(check_submission(settings.output, many["eeg_id"].tolist())) == 24
-    assert summary.status[OUT_OF_TIME] >= 12
-    assert sum(summary.status.values()) == 24
+    assert len(check_submission(settings.output, ids_of(settings.test_dir))) == 6
+    assert summary.status == {OK: 2, OUT_OF_TIME: 4}
 
 
 @pytest.mark.slow
@@ -166,11 +161,50 @@ def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSett
 def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) -> None:
     records = read_test_table(settings.test_dir)
     whole = records[0].eeg_path.read_bytes()
-    records[0].eeg_path.write_bytes(bytes(len(whole)))  # the journal knows files by their sizes
+    records[0].eeg_path.write_bytes(bytes(len(whole)))
     with pytest.raises(InputError, match="1 were not"):
         predict(replace(settings, strict=True))
     records[0].eeg_path.write_bytes(whole)
     assert predict(replace(settings, resume=True, strict=True)).status == {OK: 6}
+
+
+def swap(one: Path, other: Path) -> None:
+    kept = one.with_suffix(".kept")
+    one.rename(kept)
+    other.rename(one)
+    kept.rename(other)
+
+
+@pytest.mark.slow
+def test_after_resume_only_rows_whose_files_or_windows_changed_are_answered_anew(
+    settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files changed places: no size and no time is another."""
+    table = pd.read_csv(settings.test_dir / "test.csv")
+    records = read_test_table(settings.test_dir)
+    missing = records[5].eeg_path.rename(settings.test_dir / "kept")
+    with pytest.raises(InputError, match="1 were not"):
+        predict(replace(settings, strict=True))  # leaves a journal of the five others
+    missing.rename(records[5].eeg_path)
+    swap(records[0].eeg_path, records[1].eeg_path)
+    table.loc[2, "eeg_label_offset_seconds"] = 0.0
+    table.loc[3, "spectrogram_id"] = table.loc[4, "spectrogram_id"]
+    table.iloc[::-1].to_csv(settings.test_dir / "test.csv", index=False)
+    read: list[int] = []
+
+    class Watched(inference.Loader):
+        def __init__(self, records, *arguments):  # type: ignore[no-untyped-def]
+            read.extend(record.eeg_id for record in records)
+            super().__init__(records, *arguments)
+
+    monkeypatch.setattr(inference, "Loader", Watched)
+    predict(replace(settings, resume=True))
+    assert sorted(read) == sorted(records[i].eeg_id for i in (0, 1, 2, 3, 5))
+    resumed = settings.output.read_bytes()
+    predict(settings)
+    np.testing.assert_allclose(
+        pd.read_csv(settings.output), pd.read_csv(io.BytesIO(resumed)), atol=1e-6
+    )  # rows of two sessions of TensorFlow
 
 
 def test_folders_that_go_during_the_run_cost_no_row_and_no_order(
@@ -298,7 +332,8 @@ def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> 
 def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_path: Path) -> None:
     journal = settings.output.with_name(".submission.csv.journal")
     settings.output.parent.mkdir()
-    eeg_id = ids_of(settings.test_dir)[0]
+    record = read_test_table(settings.test_dir)[0]
+    eeg_id = record.eeg_id
     row = {
         "eeg_id": eeg_id,
         "probabilities": [1, 0, 0, 0, 0, 0],
@@ -306,6 +341,7 @@ def test_a_journal_of_other_weights_is_not_taken_up(settings: RunSettings, tmp_p
         "notes": [],
         "folds": 3,
         "flipped": False,
+        "source": source_of(record, sources_now(record)),
     }
     journal.write_text(json.dumps({"fingerprint": {"manifest": "another"}}) + "\n" + json.dumps(row) + "\n")
     with pytest.raises(InputError, match="another hbac, manifest"):

@@ -20,7 +20,7 @@ from hbac.records.parquet import _columns, read_eeg, read_spectrogram
 def misfits_of(path: Path) -> list[str]:
     with pq.ParquetFile(path) as file:
         table = file.read()
-        return misfits(path, file.metadata, table, _columns(table))
+        return misfits(path.read_bytes(), file.metadata, table, _columns(table))
 
 
 def test_nothing_is_said_of_the_genuine_files(sample: Path) -> None:
@@ -96,7 +96,7 @@ def test_long_files_are_looked_at_a_few_columns_at_once(tmp_path: Path, monkeypa
         floats = _columns(table := file.read())
         for name in ("C3", "O2"):
             floats[name] = floats[name][::-1]
-        assert misfits(path, file.metadata, table, floats) == ["C3", "O2"]
+        assert misfits(path.read_bytes(), file.metadata, table, floats) == ["C3", "O2"]
 
 
 def test_files_of_other_writers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_files_of_other_writers_are_left_alone(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(dictionaries, "WRITER", "another writer")
     with pq.ParquetFile(path) as file:
         table = file.read().slice(7)
-        assert misfits(path, file.metadata, table, _columns(table)) == []
+        assert misfits(path.read_bytes(), file.metadata, table, _columns(table)) == []
 
 
 def test_a_dictionary_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_dictionary_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         start = footer.row_group(0).column(2).dictionary_page_offset
         content = path.read_bytes()
         path.write_bytes(content[:start] + junk * 30 + content[start + 30 :])
-        assert misfits(path, footer, table, _columns(table)) == ["C3"]
+        assert misfits(path.read_bytes(), footer, table, _columns(table)) == ["C3"]
         path.write_bytes(content)
 
 

@@ -68,7 +68,7 @@ def test_a_whole_cache_opens_without_making_anything(records: list[Record], tmp_
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.json"])
+@pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.sources.npy", "images.json"])
 @pytest.mark.parametrize("left", [None, 0, 100, -1])
 def test_a_cache_that_lost_a_file_or_a_part_of_one_is_made_again(
     records: list[Record], tmp_path: Path, name: str, left: int | None
@@ -102,6 +102,53 @@ def test_a_second_run_makes_only_what_is_missing(
     again = make(records, tmp_path / "cache")
     assert asked == [[records[2].eeg_id, records[4].eeg_id]]
     np.testing.assert_array_equal(again.images, first)
+
+
+def asked_for(records: list[Record], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The EEGs whose images `make` makes."""
+    asked: list[int] = []
+
+    class Watched(Loader):
+        def __init__(self, records, *arguments):  # type: ignore[no-untyped-def]
+            asked.extend(record.eeg_id for record in records)
+            super().__init__(records, *arguments)
+
+    monkeypatch.setattr(cache, "Loader", Watched)
+    make(records, folder)
+    return asked
+
+
+@pytest.mark.slow
+def test_rows_whose_recordings_changed_places_are_made_anew(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No size, name or time is another."""
+    before = make(records, tmp_path / "cache")
+    spectrograms = [str(record.spectrogram_path) for record in records]
+    for one, other in ((records[0].eeg_path, records[1].eeg_path), (Path(spectrograms[3]), Path(spectrograms[4]))):
+        one.rename(tmp_path / "kept")
+        other.rename(one)
+        (tmp_path / "kept").rename(other)
+    assert open_cache(records, tmp_path / "cache", SETTINGS) is None
+    assert open_cache(records, tmp_path / "cache", SETTINGS, compared=True) is not None
+    changed = [records[row].eeg_id for row in (0, 1, 3, 4)]
+    assert asked_for(records, tmp_path / "cache", monkeypatch) == changed
+    after = open_cache(records, tmp_path / "cache", SETTINGS)
+    assert after is not None
+    np.testing.assert_array_equal(after.images, make(records, tmp_path / "fresh").images)
+    np.testing.assert_array_equal(after.sources[:2, 0], before.sources[[1, 0], 0])
+    assert asked_for(records, tmp_path / "cache", monkeypatch) == []
+
+
+def test_a_file_that_came_back_is_read(records: list[Record], tmp_path: Path) -> None:
+    """The image was of the spectrogram alone, and the cache is otherwise whole."""
+    hidden = records[1].eeg_path.rename(tmp_path / "eeg")
+    partial = np.array(make(records[:2], tmp_path / "cache").images)
+    assert open_cache(records[:2], tmp_path / "cache", SETTINGS) is not None
+    hidden.rename(records[1].eeg_path)
+    assert open_cache(records[:2], tmp_path / "cache", SETTINGS) is None
+    whole = make(records[:2], tmp_path / "cache").images
+    assert [np.array_equal(partial[row], whole[row]) for row in range(2)] == [True, False]
 
 
 @pytest.mark.slow

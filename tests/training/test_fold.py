@@ -14,6 +14,7 @@ from hbac.network.settings import HEAD, NetworkSettings
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.training.batches import epoch_batches
+from hbac.training.cache import DIGEST
 from hbac.training.fold import train_fold
 from hbac.training.metrics import kl_divergence
 from hbac.training.rows import TrainData
@@ -42,6 +43,7 @@ def data() -> TrainData:
         counts=np.tile(np.array([3, 15, 12], np.float32), 4),
         eeg_ids=np.array([1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 7]),
         preprocessing=PREPROCESSING,
+        sources=np.array([[f"eeg {i}", f"spectrogram {i}"] for i in range(12)], DIGEST),
     )
 
 

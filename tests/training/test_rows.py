@@ -124,7 +124,7 @@ def test_a_row_without_a_patient_is_named(simulated: Path, tmp_path: Path) -> No
 def test_the_rows_of_an_eeg_share_one_weight() -> None:
     eeg_ids = np.array([1, 1, 2, 3, 3, 3, 4, 5, 6, 6, 6, 7])
     nothing = np.zeros(0)
-    data = TrainData(nothing, nothing, nothing, eeg_ids, PRESETS[THREE_ZOOMS])
+    data = TrainData(nothing, nothing, nothing, eeg_ids, PRESETS[THREE_ZOOMS], np.zeros((12, 2), "S32"))
     weights = data.eeg_weights(np.arange(12))
     assert weights[:3].tolist() == [0.5, 0.5, 1.0]
     assert data.eeg_weights(np.array([0, 2])).tolist() == [1.0, 1.0]  # among the rows that are asked for

@@ -108,9 +108,9 @@ def test_a_run_of_an_earlier_version_is_refused_in_a_line_that_says_so(whole: Ru
     """hbac 0.1 kept digests alone, without a format."""
     stated = json.loads((whole.output / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps(stated["digests"]))
-    with pytest.raises(InputError, match=r"expected a run of format 2, received one of hbac 0\.1"):
+    with pytest.raises(InputError, match=r"expected a run of format 3 of hbac .*, received one of hbac 0\.1"):
         train(replace(whole.options, output=tmp_path / "new", take_from=(tmp_path,)))
-    (tmp_path / "run.json").write_text(json.dumps({**stated, "format": 3, "hbac": "0.9.1"}))
+    (tmp_path / "run.json").write_text(json.dumps({**stated, "format": 4, "hbac": "0.9.1"}))
     (tmp_path / "fold0.state").touch()
     with pytest.raises(InputError, match=r"received one of hbac 0\.9\.1"):
         train(replace(whole.options, output=tmp_path, resume=True))

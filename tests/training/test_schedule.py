@@ -1,13 +1,10 @@
 """The time budget of a training run."""
 
-import pytest
-
 from hbac.training.schedule import EpochBudget
 
 
-def test_the_time_budget_expects_longer_epochs_of_larger_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hbac.training.schedule.time.monotonic", lambda: 7.0)
-    budget = EpochBudget(100.0)
+def test_the_time_budget_expects_longer_epochs_of_larger_images() -> None:
+    budget = EpochBudget(100.0, lambda: 7.0)
     assert budget.left_s() == 100
     assert budget.has_another(1000)  # nothing is known yet
     budget.took(10.0, 100)
@@ -22,11 +19,10 @@ def test_without_a_limit_there_is_always_another_epoch() -> None:
     assert budget.left_s() == float("inf")
 
 
-def test_after_its_end_a_budget_has_a_second_left_and_no_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_its_end_a_budget_has_a_second_left_and_no_epoch() -> None:
     """What is asked for the seconds that are left, a process's time limit say, takes no 0."""
     now = [7.0]
-    monkeypatch.setattr("hbac.training.schedule.time.monotonic", lambda: now[0])
-    budget = EpochBudget(10.0)
+    budget = EpochBudget(10.0, lambda: now[0])
     now[0] = 20.0
     assert budget.left_s() == 1
     assert not budget.has_another(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hbac.errors import InputError
+from hbac.kaggle import RUN_NAME
 from hbac.training.state import (
     FoldFiles,
     Progress,
@@ -17,7 +18,9 @@ from hbac.training.state import (
     take_folds,
     write_state,
 )
+from hbac.version import __version__
 
+SOURCES = np.array([[f"eeg {row}", f"spectrogram {row}"] for row in range(6)], "S32")
 RUN = {"settings": ("width", 8), "fold_count": 5}
 
 
@@ -42,6 +45,23 @@ def test_a_folder_is_claimed_by_one_run(tmp_path: Path) -> None:
         claim_folder(tmp_path, RUN, resume=False)
     with pytest.raises(InputError, match="another fold_count"):
         claim_folder(tmp_path, {**RUN, "fold_count": 4}, resume=True)
+
+
+def test_folds_in_a_folder_that_does_not_say_whose_they_are_are_not_taken_up(tmp_path: Path) -> None:
+    session(tmp_path / "here", "fold0")
+    (tmp_path / "here" / RUN_NAME).unlink()
+    for resume, message in ((False, "--resume"), (True, "received no readable run.json")):
+        with pytest.raises(InputError, match=message):
+            claim_folder(tmp_path / "here", RUN, resume)
+
+
+def test_a_run_of_another_hbac_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session(tmp_path / "here", "fold0")
+    monkeypatch.setattr("hbac.training.state.__version__", "0.9.1")
+    with pytest.raises(
+        InputError, match=rf"expected a run of format 3 of hbac 0\.9\.1, received one of hbac {__version__}"
+    ):
+        claim_folder(tmp_path / "here", RUN, resume=True)
 
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -98,14 +118,16 @@ def test_folds_of_another_run_and_folders_without_one_are_refused(tmp_path: Path
 def test_a_fold_of_another_split_is_named(tmp_path: Path) -> None:
     files = FoldFiles.named(tmp_path, "fold0")
     train, valid = np.arange(4), np.arange(4, 6)
-    write_state(files.state, Progress(digest_of_rows(train, valid)), {})
-    check_rows(files, train, valid)
+    write_state(files.state, Progress(digest_of_rows(SOURCES, train, valid)), {})
+    check_rows(files, SOURCES, train, valid)
     with pytest.raises(InputError, match=r"fold0\.state: expected a fold of 3 and 2 rows .* other rows"):
-        check_rows(files, train[1:], valid)
+        check_rows(files, SOURCES, train[1:], valid)
+    with pytest.raises(InputError, match=r"fold0\.state: expected a fold of 4 and 2 rows .* files changed"):
+        check_rows(files, SOURCES[::-1], train, valid)
 
 
 def test_digests_tell_splits_apart() -> None:
     one, other = np.arange(3), np.arange(3, 5)
-    assert digest_of_rows(one, other) == digest_of_rows(one.astype(np.int32), other)
-    assert digest_of_rows(one, other) != digest_of_rows(other, one)
-    assert digest_of_rows(np.arange(4), np.arange(4, 5)) != digest_of_rows(one, other)
+    assert digest_of_rows(SOURCES, one, other) == digest_of_rows(SOURCES, one.astype(np.int32), other)
+    assert digest_of_rows(SOURCES, one, other) != digest_of_rows(SOURCES, other, one)
+    assert digest_of_rows(SOURCES, np.arange(4), np.arange(4, 5)) != digest_of_rows(SOURCES, one, other)

@@ -158,3 +158,22 @@ def read_text(path: Path) -> str:
     content = path.read_bytes()
     wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if wide else "utf-8-sig")
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """The bytes of a regular file; a pipe would be waited for.
+
+    Raises:
+        OSError: it cannot be read, it is no regular file, or it is larger than allowed.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError("a folder, a pipe or a device")
+    with open(path, "rb", buffering=0) as file:
+        if (size := os.fstat(file.fileno()).st_size) > most_bytes:
+            raise OSError(f"{size} bytes, more than {most_bytes}")
+        return file.readall()
+
+
+def content_digest(content: bytes) -> str:
+    """What tells one content from another, 32 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()[:32]

@@ -65,6 +65,11 @@ class Child:
             self.pipe.send((function, arguments))
 
     @property
+    def pid(self) -> int | None:
+        """The system's number of it."""
+        return self._process.pid
+
+    @property
     def exitcode(self) -> int | None:
         """None while it runs; minus the number of a signal that ended it."""
         return self._process.poll()
@@ -86,6 +91,8 @@ class Thread:
 
     It ends with its pipe, or with SystemExit, whose code is then its exit code.
     """
+
+    pid: int | None = None
 
     def __init__(self, function: Callable[..., object], *arguments: Any):
         self.exitcode: int | None = None

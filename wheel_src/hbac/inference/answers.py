@@ -1,7 +1,7 @@
 """Answers to records as they are done: images in, batches over the engine's streams, rows out."""
 
+import json
 import queue
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -10,8 +10,9 @@ import numpy as np
 
 from hbac.ensemble.calibrated import Ensemble
 from hbac.inference.budget import Budget, Effort
-from hbac.preprocessing.load import INCOMPLETE, OK, OUT_OF_TIME, SUSPECT, Loaded, Status
+from hbac.preprocessing.load import INCOMPLETE, OK, OUT_OF_TIME, SUSPECT, Loaded, Sources, Status
 from hbac.preprocessing.readers import Loader
+from hbac.records.record import Record
 from hbac.weights.manifest import Manifest
 
 
@@ -25,6 +26,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     folds: int = 0  # that took part; 0 for the class prior
     flipped: bool = False
+    source: str = ""  # what it was made of, see `source_of`; "" of one that was made of nothing
 
     def has(self, effort: Effort) -> bool:
         """Whether so many folds, and the mirror image if it counts, took part."""
@@ -37,6 +39,12 @@ class Answer:
     def is_final(self, full: Effort) -> bool:
         """Whether another run could not do better: what a time budget or an unreadable file took, it may give."""
         return self.status in (OK, INCOMPLETE, SUSPECT) and self.has(full)
+
+
+def source_of(record: Record, sources: Sources) -> str:
+    """What a record's answer is made of, beside what is the same for all: its ids, windows, and files by content."""
+    windows = (record.eeg_offset_s, record.spectrogram_offset_s)
+    return json.dumps([record.eeg_id, record.spectrogram_id, *windows, *sources])
 
 
 def answers(loader: Loader, eeg_ids: Iterable[int], ensemble: Ensemble, budget: Budget) -> Iterator[Answer]:
@@ -72,14 +80,14 @@ def answers(loader: Loader, eeg_ids: Iterable[int], ensemble: Ensemble, budget: 
 
 def _next(loader: Loader, running: "set[Future[list[Answer]]]", budget: Budget) -> Loaded | None:
     """The next image, or None if none comes soon."""
-    idle, since = all(future.done() for future in running), time.monotonic()
+    idle, since = all(future.done() for future in running), budget.worked_s()
     try:
         return loader.get(timeout_s=0.2)
     except queue.Empty:
         return None
     finally:
         if idle:
-            budget.idle(time.monotonic() - since)
+            budget.idle(budget.worked_s() - since)
 
 
 def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]:
@@ -97,7 +105,15 @@ def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, effort: Ef
     rows = ensemble.predict(images, range(effort.folds), effort.flip)
     budget.done(effort.passes * len(batch), len(batch))
     return [
-        Answer(one.record.eeg_id, tuple(row.tolist()), one.status, one.notes, effort.folds, effort.flip)
+        Answer(
+            one.record.eeg_id,
+            tuple(row.tolist()),
+            one.status,
+            one.notes,
+            effort.folds,
+            effort.flip,
+            source_of(one.record, one.sources),
+        )
         for one, row in zip(batch, rows)
     ]
 

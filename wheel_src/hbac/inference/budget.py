@@ -1,9 +1,9 @@
 """Promises of time: which part of the ensemble a record may still have, and whether an epoch of training may begin."""
 
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+
+from hbac.clocks import Clock, wall_s
 
 RESERVE_SHARE, RESERVE_S = 0.02, 5.0  # kept for the end: the last records on their way, writing, checking
 # Of the time in which the network waits for records. Above it fewer folds could hardly bring more records in time; below
@@ -32,18 +32,24 @@ class Budget:
         limit_s: seconds from the start of the run; None for no limit.
         full: what every record gets while there is time.
         started: `clock()` at the start of the run.
-        clock: seconds from any origin.
+        clock: seconds from any origin; goes on during a pause of this process.
+        paused_s: seconds of pauses since `started`; they count against the limit, but say nothing of the machine.
     """
 
     def __init__(
-        self, limit_s: float | None, full: Effort, started: float, clock: Callable[[], float] = time.monotonic
+        self,
+        limit_s: float | None,
+        full: Effort,
+        started: float,
+        clock: Clock = wall_s,
+        paused_s: Clock = lambda: 0.0,
     ):
-        self._full, self._clock = full, clock
+        self._full, self._clock, self._paused_s = full, clock, paused_s
         self._end = (
             None if limit_s is None else started + limit_s - min(RESERVE_S + RESERVE_SHARE * limit_s, limit_s / 2)
         )
         self._started, self._limit_s = started, limit_s
-        self._first = 0.0
+        self._start_s = 0.0  # of work, until the network was ready
         self._idle_s = 0.0
         self._passes = 0
         self._records = 0
@@ -51,11 +57,13 @@ class Budget:
 
     def begin(self) -> None:
         """The network is ready: from now on time is spent on records."""
-        self._first = self._clock()
+        self._start_s = self.worked_s()
         if self._end is not None and self._limit_s is not None:
-            self._end = max(
-                self._end - RESERVE_OF_START * (self._first - self._started), self._started + self._limit_s / 2
-            )
+            self._end = max(self._end - RESERVE_OF_START * self._start_s, self._started + self._limit_s / 2)
+
+    def worked_s(self) -> float:
+        """Seconds since the start of the run without the pauses."""
+        return self._clock() - self._started - self._paused_s()
 
     def idle(self, seconds: float) -> None:
         """Count time in which the network had nothing to do: fewer folds would not have made it shorter."""
@@ -78,7 +86,7 @@ class Budget:
             return Effort(0, False)
         if self._end is None or not self._passes:
             return self._full
-        elapsed = max(self._clock() - self._first, 1e-9)  # a coarse clock may not have moved
+        elapsed = max(self.worked_s() - self._start_s, 1e-9)  # a coarse clock may not have moved
         busy = elapsed
         if self._idle_s > IDLE_SHARE * elapsed:  # reading decides how many records still come
             busy -= self._idle_s

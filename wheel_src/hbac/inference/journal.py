@@ -1,13 +1,14 @@
 """The journal of finished rows: what lets a killed run go on where it was, and only that very run.
 
-JSON lines beside the output: first the fingerprint of all that decides an answer, then one line a finished row. A line
-that a kill cut short does not count. Removed when the submission is there.
+JSON lines beside the output: first the fingerprint of what decides all answers, then one line a finished row, with what
+that row was made of. A line that a kill cut short does not count. Removed when the submission is there.
 """
 
 import io
 import json
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -36,14 +37,15 @@ class Journal:
         self.answers = [answer for answer in map(_answer, lines[1:]) if answer is not None]
 
     def keep(self, wanted: Callable[[Answer], bool]) -> None:
-        """Forget the taken-over rows that are not wanted; before `begin`."""
-        self.answers = [answer for answer in self.answers if wanted(answer)]
+        """Forget the taken-over rows that are not wanted; before `begin`. Several are asked for at once."""
+        with ThreadPoolExecutor() as pool:
+            self.answers = [answer for answer, is_kept in zip(self.answers, pool.map(wanted, self.answers)) if is_kept]
 
     def begin(self, fingerprint: dict[str, Any]) -> None:
         """Start writing, after the rows that were taken over.
 
         Args:
-            fingerprint: what decides the answers, as JSON values.
+            fingerprint: what decides all answers, as JSON values.
 
         Raises:
             InputError: the rows taken over are those of another run.
@@ -129,7 +131,7 @@ def _line(value: dict[str, Any]) -> str:
 
 def _answer(line: Any) -> Answer | None:
     """A row of the journal, or None if it is not one."""
-    names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped")
+    names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped", "source")
     if not isinstance(line, dict) or sorted(line) != sorted(names):
         return None
     probabilities, notes = line["probabilities"], line["notes"]
@@ -147,7 +149,7 @@ def _sound(answer: Answer) -> bool:
     numbers = [answer.eeg_id, answer.folds]
     if not all(type(number) is int for number in numbers) or type(answer.flipped) is not bool:
         return False
-    if not all(isinstance(text, str) for text in answer.notes):
+    if not all(isinstance(text, str) for text in (*answer.notes, answer.source)):
         return False
     if not all(type(p) in (int, float) and 0 <= p <= 1 for p in answer.probabilities):
         return False

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hbac import hms
+from hbac.clocks import WorkClock, wall_s
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import check_place, is_stream, sha256_of
-from hbac.inference.answers import answers
+from hbac.inference.answers import Answer, answers, source_of
 from hbac.inference.budget import Budget, Effort
 from hbac.inference.endings import compression_of
 from hbac.inference.journal import Journal
@@ -19,6 +20,7 @@ from hbac.inference.submission import differs_from_template, order_of_rows, writ
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
 from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
+from hbac.preprocessing.load import sources_now
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import unlisted, with_digests
 from hbac.records.folders import where_looked
@@ -57,6 +59,11 @@ def predict(settings: RunSettings) -> Summary:
         WeightsError: the manifest or a fold is not as it must be.
         MachineError: a package, or what reads records, does not work on this machine.
     """
+    with WorkClock() as work:
+        return _predict(settings, work)
+
+
+def _predict(settings: RunSettings, work: WorkClock) -> Summary:
     clock = StartClock(settings.started_s)
     open_closed_descriptors()
     settle()
@@ -74,16 +81,17 @@ def predict(settings: RunSettings) -> Summary:
     digests = _digests(settings)
     with Journal(_journal_beside(settings.output), settings.resume) as journal:
         full = Effort(len(manifest.folds), settings.flip_tta)
-        journal.keep(lambda answer: answer.is_final(full))
+        by_id = {record.eeg_id: record for record in records}
+        journal.keep(lambda answer: answer.is_final(full) and _is_of(answer, by_id.get(answer.eeg_id)))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
-        budget = Budget(settings.time_budget_s, full, clock.began)
+        budget = Budget(settings.time_budget_s, full, wall_s() - clock.elapsed_s(), wall_s, work.paused_s)
         limit_s = _record_limit_s(settings.time_budget_s)
         with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
             clock.mark("tables_and_readers")
             ensemble = first_that_works(settings.engine, partial(_ensemble, manifest, settings.batch_size, clock))
             engine = ensemble.engine
-            journal.begin(_fingerprint(settings, digests, records, engine.description))
+            journal.begin(_fingerprint(settings, digests, engine.description))
             budget.begin()
             clock.mark("load")
             with progress_bar(len(records), len(answered), "record", "predict", settings.progress) as bar:
@@ -174,28 +182,16 @@ def _journal_beside(output: Path) -> Path | None:
     return None if is_stream(output) else output.with_name(f".{output.name}.journal")
 
 
-def _fingerprint(
-    settings: RunSettings, digests: dict[str, str | None], records: list[Record], engine: str
-) -> dict[str, Any]:
-    """All that decides an answer, so that a journal is only taken up by the run it belongs to."""
+def _fingerprint(settings: RunSettings, digests: dict[str, str | None], engine: str) -> dict[str, Any]:
+    """What decides all answers, so that a journal is only taken up by the run it belongs to."""
     return {
         "hbac": __version__,
         **digests,
         "engine": engine,
         "flip_tta": settings.flip_tta,
-        "records": sorted(map(_identity, records)),
     }
 
 
-def _identity(record: Record) -> list[float]:
-    """What a record is known by: ids, offsets, sizes of its files."""
-    offsets = [-1.0 if o is None else o for o in (record.eeg_offset_s, record.spectrogram_offset_s)]
-    ids = [record.eeg_id, -1 if record.spectrogram_id is None else record.spectrogram_id]
-    return [*ids, *offsets, _size(record.eeg_path), _size(record.spectrogram_path)]
-
-
-def _size(path: Path | None) -> int:
-    try:
-        return path.stat().st_size if path else -1
-    except OSError:
-        return -1
+def _is_of(answer: Answer, record: Record | None) -> bool:
+    """Whether an answer was made of a record's row and files as they are now; sizes and times tell nothing."""
+    return record is not None and answer.source == source_of(record, sources_now(record))

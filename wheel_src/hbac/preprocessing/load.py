@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from hbac.errors import RecordError
+from hbac.files import content_digest
 from hbac.machine.faults import is_of_device
 from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import make_image
-from hbac.records.parquet import read_eeg, read_spectrogram
+from hbac.records.parquet import read_content, read_eeg, read_spectrogram
 from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start
 
 
@@ -36,6 +38,9 @@ OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE, OUT_OF_TIME = S
 EEG, SPECTROGRAM = "eeg", "spectrogram"
 BOTH = (EEG, SPECTROGRAM)
 
+Sources = tuple[str, str]  # `content_digest` of the EEG's file and of the spectrogram's; "" of one that was not read
+NO_SOURCES: Sources = ("", "")
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -45,6 +50,7 @@ class Loaded:
     image: npt.NDArray[np.float32] | None  # of the preset's shape
     status: Status
     notes: tuple[str, ...] = ()
+    sources: Sources = NO_SOURCES  # digests of the bytes that were read, also where they could not be used
     of_machine: bool = False  # no image, perhaps not by the files' fault: a dead reader, a disk that does not answer
 
 
@@ -62,9 +68,12 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
     causes: list[BaseException | None] = []
     doubts: list[str] = []
     eeg, power = None, None
+    sources = dict.fromkeys(BOTH, "")
     if EEG in files:
         try:
-            recording = read_eeg(record.eeg_path, record.eeg_sha256)
+            content = read_content(record.eeg_path)
+            sources[EEG] = content_digest(content)
+            recording = read_eeg(record.eeg_path, record.eeg_sha256, content)
             window = crop_eeg(recording, record.eeg_offset_s)
             eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
             notes += window.notes
@@ -74,7 +83,9 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
             causes.append(error.__cause__)
     if SPECTROGRAM in files:
         try:
-            spectrogram = _read_power(record)
+            content = read_content(_spectrogram_path(record))
+            sources[SPECTROGRAM] = content_digest(content)
+            spectrogram = _read_power(record, content)
             power = spectrogram.power
             notes += spectrogram.notes
             doubts += [*spectrogram.doubts, *implausible_power(power)]
@@ -82,7 +93,8 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
             notes.append(f"{SPECTROGRAM}: {error}")
             causes.append(error.__cause__)
     if eeg is None and power is None:
-        return Loaded(record, None, UNREADABLE, tuple(notes), any(map(is_of_device, causes)))
+        read = (sources[EEG], sources[SPECTROGRAM])
+        return Loaded(record, None, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
     if status == OK and eeg is not None and power is not None:
         doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
@@ -90,11 +102,29 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
     notes += doubts
     if power is None:
         power = rebuild_window(recording.uv, start)
-    return Loaded(record, make_image(eeg, power, settings), status, tuple(notes))
+    image = make_image(eeg, power, settings)
+    return Loaded(record, image, status, tuple(notes), (sources[EEG], sources[SPECTROGRAM]))
 
 
-def _read_power(record: Record) -> SpectrogramFile:
+def sources_now(record: Record) -> Sources:
+    """Digests of a record's files as they are now, "" of one that cannot be read: to tell what was made of others."""
+    return digest_now(record.eeg_path), digest_now(record.spectrogram_path)
+
+
+def digest_now(path: Path | None) -> str:
+    """`content_digest` of a file as it is now, "" if it cannot be read or there is none."""
+    try:
+        return content_digest(read_content(path)) if path else ""
+    except RecordError:
+        return ""
+
+
+def _spectrogram_path(record: Record) -> Path:
     if record.spectrogram_path is None:
         raise RecordError("expected a spectrogram_id in the table, found none")
-    file = read_spectrogram(record.spectrogram_path, record.spectrogram_sha256)
+    return record.spectrogram_path
+
+
+def _read_power(record: Record, content: bytes) -> SpectrogramFile:
+    file = read_spectrogram(_spectrogram_path(record), record.spectrogram_sha256, content)
     return crop_spectrogram(file, record.spectrogram_offset_s)

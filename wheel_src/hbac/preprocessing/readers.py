@@ -1,7 +1,8 @@
 """Records to images in processes of their own: a file that crashes, hangs or bloats its reader costs one record's time.
 
 The processes are spawned before TensorFlow is imported, need nothing but NumPy, SciPy and pyarrow, and hand back only
-checked arrays. `Loader` keeps a bounded number of images ahead of the network.
+checked arrays. `Loader` keeps a bounded number of images ahead of the network. Its limits of time count work: a pause of
+this process or of its readers is given back.
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import queue
 import signal
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from hbac.clocks import Clock, WorkClock
 from hbac.errors import HbacError, MachineError, one_line
 from hbac.machine.packages import OF_READERS, need
 from hbac.preprocessing.load import BOTH, EEG, SPECTROGRAM, UNREADABLE, Loaded, load_record
@@ -54,6 +55,7 @@ class Loader:
         workers: processes, 1 or more.
         limit_s: time for one attempt at a record.
         memory_bytes: address space that a process may take beyond what it has at its start.
+        clock: seconds of work.
     """
 
     def __init__(
@@ -63,7 +65,10 @@ class Loader:
         workers: int,
         limit_s: float = RECORD_LIMIT_S,
         memory_bytes: int = MEMORY_LIMIT_BYTES,
+        clock: Clock | None = None,
     ):
+        self._clock = clock or WorkClock()
+        self._looked = self._clock()
         self._limit_s, self._shape = limit_s, settings.shape
         self._hanging, self._slowest_s = 0, 0.0  # attempts that took too long; the longest that did not
         self._started, self._bad_starts = False, 0  # whether a process has ever been ready; bad starts since one was
@@ -110,13 +115,16 @@ class Loader:
     def _step(self) -> None:
         for worker in self._workers:
             if worker.job is None and self._jobs:
-                worker.order(self._jobs.popleft(), self._limit())
+                worker.order(self._jobs.popleft(), self._limit(), self._clock())
         busy = [(worker, worker.job) for worker in self._workers if worker.job]
         ready = connection.wait([worker.pipe for worker, _ in busy], timeout=0.2)
+        before, self._looked = self._looked, self._clock()
         for worker, job in busy:
             if worker.pipe in ready or worker.pipe.poll():  # a full queue may have held us up for longer than a limit
                 self._receive(worker, job)
-            elif time.monotonic() > worker.deadline:
+            elif worker.is_stopped():
+                worker.since += self._looked - before
+            elif self._looked > worker.deadline:
                 self._hanging += worker.ready
                 self._failed(worker, job, f"took longer than {worker.limit_s:.3g} s")
 
@@ -139,10 +147,10 @@ class Loader:
             self._at_fault(worker, job, loaded)
             return
         if loaded == READY:  # it starts on the job now
-            worker.be_ready(self._limit())
+            worker.be_ready(self._limit(), self._clock())
             self._started, self._bad_starts = True, 0
             return
-        self._slowest_s = max(self._slowest_s, time.monotonic() - worker.since)
+        self._slowest_s = max(self._slowest_s, self._clock() - worker.since)
         worker.job = None
         self._settle(job, loaded, job.next_tries)
 
@@ -168,7 +176,7 @@ class Loader:
             return
         note = f"reading {' and '.join(job.files)}: {what}"
         next_tries = ((EEG,), (SPECTROGRAM,)) if job.files == BOTH else job.next_tries
-        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,), of_machine), next_tries)
+        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,), of_machine=of_machine), next_tries)
 
     def _settle(self, job: "_Job", loaded: Loaded, next_tries: tuple[tuple[str, ...], ...]) -> None:
         notes = job.notes + loaded.notes
@@ -221,14 +229,24 @@ class _Worker:
             self._process = Thread(_serve_inside, self._arguments[0])
         self.pipe, self.job, self.ready = self._process.pipe, None, False
 
-    def order(self, job: _Job, limit_s: float) -> None:
-        self.job, self.since, self.limit_s = job, time.monotonic(), limit_s if self.ready else START_LIMIT_S
+    def order(self, job: _Job, limit_s: float, now: float) -> None:
+        self.job, self.since, self.limit_s = job, now, limit_s if self.ready else START_LIMIT_S
         with contextlib.suppress(OSError):  # a dead process: the pipe reports it at once
             self.pipe.send((job.record, job.files))
 
-    def be_ready(self, limit_s: float) -> None:
+    def be_ready(self, limit_s: float, now: float) -> None:
         """It has started, and begins with its job."""
-        self.ready, self.since, self.limit_s = True, time.monotonic(), limit_s
+        self.ready, self.since, self.limit_s = True, now, limit_s
+
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped the process (SIGSTOP), where the system tells; it stays to be waited for."""
+        if not hasattr(os, "waitid") or self._process.pid is None:
+            return False
+        try:
+            which = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._process.pid, which) is not None
+        except ChildProcessError:
+            return False
 
     @property
     def deadline(self) -> float:

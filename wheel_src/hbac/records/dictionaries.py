@@ -5,10 +5,8 @@ EEG appear once or twice. A damaged index leaves an entry without a use, or brin
 both without an error. Format: https://parquet.apache.org/docs/file-format/data-pages/, Thrift's compact protocol.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,18 +29,18 @@ class _Damaged(Exception):
     """A dictionary that is not as Arrow writes it."""
 
 
-def misfits(path: os.PathLike[str], footer: Any, table: Any, floats: Mapping[str, npt.NDArray[Any]]) -> list[str]:
+def misfits(content: bytes, footer: Any, table: Any, floats: Mapping[str, npt.NDArray[Any]]) -> list[str]:
     """Names of the columns whose values are not those that their dictionaries give; none for other writers' files.
 
     Args:
-        path: the file.
+        content: the file's bytes.
         footer: its `pyarrow.parquet.FileMetaData`.
         table: what was read from it, all of its rows, `pyarrow.Table`.
         floats: the same as arrays; of columns that the file keeps in float32 nothing but these is looked at.
     """
     if not str(footer.created_by).startswith(WRITER):
         return []
-    data = memoryview(Path(path).read_bytes())
+    data = memoryview(content)
     found: dict[str, None] = {}
     # Arrow's own dictionaries are written in the order that they have, with entries that no row may use.
     categories = {field.name for field in table.schema if hasattr(field.type, "value_type")}

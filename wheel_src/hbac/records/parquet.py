@@ -1,7 +1,7 @@
 """Parquet files to checked arrays: an EEG, a spectrogram, and what is wrong with them."""
 
+import hashlib
 import os
-import stat
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,27 +11,48 @@ import numpy.typing as npt
 
 from hbac import hms
 from hbac.errors import MachineError, RecordError, brief, one_line
-from hbac.files import sha256_of
+from hbac.files import read_regular
 from hbac.machine.faults import has_run_out
 from hbac.records.dictionaries import misfits
 from hbac.records.record import EegFile, SpectrogramFile
 
 MAX_ROWS = 24 * 3600 * hms.EEG_RATE_HZ  # a whole day of EEG; more is a damaged footer or not a recording
 MAX_DECODED_BYTES = 2 << 30  # of the needed columns
+MAX_FILE_BYTES = 2 << 30  # as it lies on the disk; a file is read at once
 SHORTEST_EEG_S = 4  # one frame of the spectrogram
 
 
-def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
+def read_content(path: Path) -> bytes:
+    """The bytes of a file, all at once, so that what is digested is what is decoded.
+
+    Raises:
+        RecordError: no such file, none that can be read, no regular file, or too large.
+        MachineError: something has run out that every file needs.
+    """
+    try:
+        return read_regular(path, MAX_FILE_BYTES)
+    except FileNotFoundError as error:
+        found = f"a link to {brief(os.readlink(path))}, which is not there" if path.is_symlink() else "none"
+        raise RecordError(f"{path.name}: expected a file, found {found}") from error
+    except (OSError, ValueError) as error:
+        if why := has_run_out(error):
+            raise MachineError(f"{path}: expected to read it, received: {why}") from error
+        raise RecordError(f"{path.name}: expected a parquet file, received {one_line(error)}") from error
+
+
+def read_eeg(path: Path, sha256: str | None = None, content: bytes | None = None) -> EegFile:
     """Read the 19 electrodes of an EEG file; the order and the numeric type of its columns do not matter.
 
-    A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN.
+    A missing electrode becomes NaN and is named in the notes; what is not finite becomes NaN. `content` is what
+    `read_content` gave, where the caller has it.
 
     Raises:
         RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as
             parquet, none of the electrodes there, a column that is not numeric, shorter than 4 s, longer than a day,
             too large once decoded, or nothing finite in it.
     """
-    columns, notes, doubts = _read_columns(path, sha256, hms.ELECTRODES, hms.ELECTRODES)
+    content = read_content(path) if content is None else content
+    columns, notes, doubts = _read_columns(path, content, sha256, hms.ELECTRODES, hms.ELECTRODES)
     uv = _stack(columns, hms.ELECTRODES)
     notes += _missing_if(path, np.isinf(uv), uv, "infinite")
     if len(uv) < SHORTEST_EEG_S * hms.EEG_RATE_HZ:
@@ -43,18 +64,20 @@ def read_eeg(path: Path, sha256: str | None = None) -> EegFile:
     return EegFile(uv, tuple(notes), doubts)
 
 
-def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
+def read_spectrogram(path: Path, sha256: str | None = None, content: bytes | None = None) -> SpectrogramFile:
     """Read a spectrogram file; the order and the numeric type of its columns do not matter.
 
     Missing frequency columns, negative values and what is not finite become NaN; unless the column `time` increases
-    from row to row, the rows are taken as 2 s apart from 1 s on.
+    from row to row, the rows are taken as 2 s apart from 1 s on. `content` as of `read_eeg`.
 
     Raises:
         RecordError: no such file, another SHA-256 than stated, a page that fails its own checksum, not readable as
             parquet, none of the frequency columns there, a column that is not
             numeric, no rows, too large once decoded, or nothing usable in it.
     """
-    columns, notes, doubts = _read_columns(path, sha256, ("time", *hms.SPECTROGRAM_COLUMNS), hms.SPECTROGRAM_COLUMNS)
+    content = read_content(path) if content is None else content
+    wanted = ("time", *hms.SPECTROGRAM_COLUMNS)
+    columns, notes, doubts = _read_columns(path, content, sha256, wanted, hms.SPECTROGRAM_COLUMNS)
     power = _stack(columns, hms.SPECTROGRAM_COLUMNS)
     notes += _missing_if(path, np.isinf(power), power, "infinite") + _missing_if(path, power < 0, power, "negative")
     _check_any_finite(path, power)
@@ -68,18 +91,16 @@ def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
 
 
 def _read_columns(
-    path: Path, sha256: str | None, wanted: tuple[str, ...], measured: tuple[str, ...]
+    path: Path, content: bytes, sha256: str | None, wanted: tuple[str, ...], measured: tuple[str, ...]
 ) -> tuple[dict[str, npt.NDArray[np.float32]], list[str], tuple[str, ...]]:
     """The wanted columns that are there, as float arrays with NaN for nulls, notes on those that are not, and doubts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
-            raise RecordError(f"{path.name}: expected a parquet file, received a folder, a pipe or a device")
-        if sha256 is not None and (received := sha256_of(path)) != sha256:
+        if sha256 is not None and (received := hashlib.sha256(content).hexdigest()) != sha256:
             raise RecordError(f"{path.name}: expected SHA-256 {sha256}, received {received}")
-        with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as file:
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             schema = file.schema_arrow  # made anew at each call: 1 ms
             names = schema.names
             there = set(names)
@@ -98,10 +119,7 @@ def _read_columns(
             table = file.read(columns=present, use_threads=False)
             columns = _columns(table)
             # With a digest nothing has changed.
-            doubts = _doubts(path, file.metadata, table, columns) if sha256 is None else ()
-    except FileNotFoundError as error:
-        found = f"a link to {brief(os.readlink(path))}, which is not there" if path.is_symlink() else "none"
-        raise RecordError(f"{path.name}: expected a file, found {found}") from error
+            doubts = _doubts(path, content, file.metadata, table, columns) if sha256 is None else ()
     except MemoryError:  # pyarrow's is an ArrowException too; the caller ends the process, see `loading`
         raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
@@ -112,11 +130,13 @@ def _read_columns(
     return columns, [f"{path.name}: columns missing: {named}"] if missing else [], doubts
 
 
-def _doubts(path: Path, footer: Any, table: Any, columns: dict[str, npt.NDArray[Any]]) -> tuple[str, ...]:
+def _doubts(
+    path: Path, content: bytes, footer: Any, table: Any, columns: dict[str, npt.NDArray[Any]]
+) -> tuple[str, ...]:
     """What the file says of itself and does not hold."""
     if len(table) != footer.num_rows:
         return (f"{path.name}: expected {footer.num_rows} rows as its footer states, received {len(table)}",)
-    if not (odd := misfits(path, footer, table, columns)):
+    if not (odd := misfits(content, footer, table, columns)):
         return ()
     named = ", ".join(odd) if len(odd) < 20 else f"{len(odd)} of {table.num_columns}"
     return (f"{path.name}: damaged, values and dictionaries do not fit in columns: {named}",)

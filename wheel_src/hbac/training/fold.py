@@ -7,7 +7,6 @@ a resumed run goes the way an uninterrupted one goes.
 """
 
 import io
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from hbac.clocks import WorkClock
 from hbac.errors import HbacError, InputError
 from hbac.files import write_atomically
 from hbac.network.families import build, shapes
@@ -78,9 +78,10 @@ def train_fold(
         if not budget.has_another(run.images(epoch[0])):
             log(f"fold {fold}: no time for epoch {number + 1} of {run.total}")
             break
-        started = time.monotonic()
-        log(f"fold {fold}: {run.epoch(number, *epoch)}")
-        budget.took(time.monotonic() - started, run.images(epoch[0]))
+        with WorkClock() as work:
+            started_s = work()
+            log(f"fold {fold}: {run.epoch(number, *epoch)}")
+            budget.took(work() - started_s, run.images(epoch[0]))
     if run.progress.epochs_done == run.total and not files.partial.exists():
         run.predict_from_one_file()
     return run.progress
@@ -106,14 +107,14 @@ class _Fold:
         scored = data.counts[valid] >= scored_votes
         self.scored = scored if scored.any() else np.ones(len(valid), bool)  # which validation rows choose
         self.total = sum(stage.epochs for stage in settings.stages)
-        self.progress = Progress(rows=digest_of_rows(train, valid))
+        self.progress = Progress(rows=digest_of_rows(data.sources, train, valid))
         self._optimizer_state: list[np.ndarray[Any, Any]] = []
 
     def start(self, start_weights: Tensors | None) -> None:
         """Build the network, from the state file if there is one; of a finished fold only its progress is read."""
         tensors: Tensors = {}
         if self.files.state.exists():
-            check_rows(self.files, self.train, self.valid)
+            check_rows(self.files, self.data.sources, self.train, self.valid)
             self.progress, tensors = read_state(self.files.state)
         if self.progress.epochs_done == self.total:
             return

@@ -49,17 +49,17 @@ class Result:
     fold_scores: dict[int, dict[str, float]]  # by fold
 
 
-def collect(files: Sequence[FoldFiles], splits: Sequence[Split]) -> Predictions:
-    """What the folds that are there predict for their validation rows.
+def collect(files: Sequence[FoldFiles], splits: Sequence[Split], sources: npt.NDArray[np.bytes_]) -> Predictions:
+    """What the folds that are there predict for their validation rows; `sources` as in `TrainData`.
 
     Raises:
-        InputError: none is there, or one is of other rows.
+        InputError: none is there, or one is of other rows or recordings.
     """
     there = [fold for fold, one in enumerate(files) if one.predictions.exists() and one.state.exists()]
     if not there:
         raise InputError("expected one trained fold or more, there was no time for an epoch")
     for fold in there:
-        check_rows(files[fold], *splits[fold])
+        check_rows(files[fold], sources, *splits[fold])
     finished = all(files[fold].partial.exists() for fold in there)
     return Predictions(
         folds=there,

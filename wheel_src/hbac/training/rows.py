@@ -77,6 +77,7 @@ class TrainData:
     counts: npt.NDArray[np.float32]  # (rows,) votes of each row
     eeg_ids: npt.NDArray[np.int64]  # (rows,)
     preprocessing: ImageSettings
+    sources: npt.NDArray[np.bytes_]  # (rows, 2) digests of what the images were made of
 
     def load(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Images of some rows as the network takes them, (len(rows), 400, 300, 3) float32."""

@@ -102,20 +102,30 @@ def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     """What tells this run from others; precision may differ between its sessions."""
     settings = {name: value for name, value in vars(options.settings()).items() if name != "precision"}
     start = " ".join(sha256_of(file) for file in options.files_to_start_from())
-    return {**settings, "fold count": options.fold_count, "rows": rows.identity(), "start": start}
+    preprocessing = PREPROCESSING.digest()
+    return {
+        **settings,
+        "preprocessing": preprocessing,
+        "fold count": options.fold_count,
+        "rows": rows.identity(),
+        "start": start,
+    }
 
 
-def make_images(options: TrainOptions, rows: Rows, log: Log = _print) -> tuple[TrainData, RowNumbers]:
+def make_images(
+    options: TrainOptions, rows: Rows, log: Log = _print, compared: bool = False
+) -> tuple[TrainData, RowNumbers]:
     """The images of the rows, made once and kept as images.npy, and the numbers of the rows that could be read.
 
-    Images that an earlier session left whole are used where they lie.
+    Images that an earlier session left whole are used where they lie, if they are of the recordings as these are now;
+    with `compared`, this run knows that they are.
 
     Raises:
         InputError: not one record can be read.
         OutputError: the folder cannot be written, or the disk has no room.
     """
     folders = (options.output, *options.take_from)
-    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING) for folder in folders)), None)
+    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING, compared) for folder in folders)), None)
     if not cached:
         for note in where_looked(options.data, rows.records, hms.TRAIN_TABLE):
             log(note)
@@ -129,6 +139,7 @@ def make_images(options: TrainOptions, rows: Rows, log: Log = _print) -> tuple[T
         counts=counts,
         eeg_ids=rows.table["eeg_id"].to_numpy(np.int64),
         preprocessing=PREPROCESSING,
+        sources=cached.sources,
     )
     return data, np.flatnonzero(cached.readable)
 
@@ -170,7 +181,7 @@ def _train_on_gpu(options: TrainOptions, gpu: str, folds: list[int]) -> None:
     options = replace(options, gpus=(gpu,), folds=tuple(folds))
     budget = EpochBudget(options.time_budget_s)
     rows = read_rows(options.data, options.windows_per_group)
-    data, readable = make_images(options, rows)
+    data, readable = make_images(options, rows, compared=True)
     train_folds(options, data, split_by_patient(options, rows, data, readable), budget)
 
 
@@ -195,7 +206,7 @@ def evaluate_folds(
         InputError: no fold is there, or one is of other rows.
     """
     files = options.fold_files()
-    result = out_of_fold.evaluate(data, out_of_fold.collect(files, splits), options.scored_votes)
+    result = out_of_fold.evaluate(data, out_of_fold.collect(files, splits, data.sources), options.scored_votes)
     for name, of_set in result.metrics.items():
         log(f"out of fold, {name}: KL {of_set['kl']:.4f}, of the class prior {of_set['kl_of_class_prior']:.4f}")
     out_of_fold.write_table(options.output / "oof.parquet", result, data, rows.table)

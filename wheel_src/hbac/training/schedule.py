@@ -1,8 +1,8 @@
 """The plan of a training run: its settings, its stages, and whether there is time for another epoch."""
 
-import time
 from dataclasses import dataclass
 
+from hbac.clocks import Clock, wall_s
 from hbac.network.settings import NetworkSettings
 
 WINDOWS_PER_GROUP = 2  # windows of one EEG with the same votes are near copies of each other
@@ -55,20 +55,22 @@ class EpochBudget:
 
     Args:
         limit_s: seconds from now; None for no limit.
+        clock: seconds from any origin; goes on during a pause of this process.
     """
 
-    def __init__(self, limit_s: float | None):
-        self._end = None if limit_s is None else time.monotonic() + limit_s
+    def __init__(self, limit_s: float | None, clock: Clock = wall_s):
+        self._clock = clock
+        self._end = None if limit_s is None else clock() + limit_s
         self._longest_s = 0.0  # of an epoch, for each image of full height
 
     def left_s(self) -> float:
         """Seconds left, at least one; infinite without a limit."""
-        return float("inf") if self._end is None else max(1.0, self._end - time.monotonic())
+        return float("inf") if self._end is None else max(1.0, self._end - self._clock())
 
     def has_another(self, images: float) -> bool:
         """True if an epoch of so many images of full height would end in time, a fifth of its length to spare."""
-        return self._end is None or time.monotonic() + 1.2 * self._longest_s * images < self._end
+        return self._end is None or self._clock() + 1.2 * self._longest_s * images < self._end
 
     def took(self, seconds: float, images: float) -> None:
-        """Remember how long an epoch took."""
+        """Remember how long an epoch took, without the pauses of this process."""
         self._longest_s = max(self._longest_s, seconds / images)

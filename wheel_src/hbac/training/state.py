@@ -16,14 +16,14 @@ from hbac.kaggle import RUN_NAME
 from hbac.training.fold_files import FoldFiles as FoldFiles
 from hbac.version import __version__
 
-RUN_FORMAT = 2  # of run.json; 1, of hbac 0.1, had no number
+RUN_FORMAT = 3  # of run.json and the states; 1, of hbac 0.1, had no number, 2 did not know recordings by content
 
 
 @dataclass
 class Progress:
     """How far a fold is: what its state file says beside the tensors."""
 
-    rows: str = ""  # digest of the rows it learns from and of those it validates on
+    rows: str = ""  # digest of the rows it learns from and of those it validates on, and of their recordings
     epochs_done: int = 0
     best_kl: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
@@ -41,7 +41,7 @@ def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
         InputError: the folder holds another run, or holds this one and `resume` is False.
     """
     path = folder / RUN_NAME
-    if path.exists() and any(folder.glob("*.state")):
+    if any(folder.glob("*.state")):
         if not resume:
             raise InputError(f"{folder}: expected an empty folder, received a run; go on with it by --resume")
         _compare(folder, run)
@@ -96,10 +96,10 @@ def _compare(folder: Path, run: dict[str, Any]) -> None:
         earlier = json.loads((folder / RUN_NAME).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: expected a run of hbac train, received no readable {RUN_NAME}") from error
-    if not isinstance(earlier, dict) or earlier.get("format") != RUN_FORMAT:
+    if not isinstance(earlier, dict) or (earlier.get("format"), earlier.get("hbac")) != (RUN_FORMAT, __version__):
         raise InputError(
-            f"{folder}: expected a run of format {RUN_FORMAT}, received one of {_maker(earlier)}: end it with that "
-            "version, or train anew in another folder"
+            f"{folder}: expected a run of format {RUN_FORMAT} of hbac {__version__}, received one of "
+            f"{_maker(earlier)}: end it with that version, or train anew in another folder"
         )
     stated = earlier.get("digests", {})
     differing = [name for name, digest in _digests(run).items() if stated.get(name) != digest]
@@ -113,21 +113,22 @@ def _maker(earlier: Any) -> str:
     return f"hbac {known['hbac']}" if isinstance(known.get("hbac"), str) else "hbac 0.1"
 
 
-def digest_of_rows(*parts: npt.NDArray[np.int64]) -> str:
-    """What tells one split of rows from another."""
-    return hashlib.sha256(b"/".join(np.ascontiguousarray(part, np.int64).tobytes() for part in parts)).hexdigest()
+def digest_of_rows(sources: npt.NDArray[np.bytes_], *parts: npt.NDArray[np.int64]) -> str:
+    """What tells one split of rows from another; `sources` are the digests of all rows' recordings, (rows, 2)."""
+    numbers = [np.ascontiguousarray(part, np.int64).tobytes() for part in parts]
+    return hashlib.sha256(b"/".join([*numbers, *(sources[part].tobytes() for part in parts)])).hexdigest()
 
 
-def check_rows(files: FoldFiles, *parts: npt.NDArray[np.int64]) -> None:
-    """Make sure that a fold learnt from and validates on these very rows.
+def check_rows(files: FoldFiles, sources: npt.NDArray[np.bytes_], *parts: npt.NDArray[np.int64]) -> None:
+    """Make sure that a fold learnt from and validates on these very rows and recordings.
 
     Raises:
-        InputError: it was trained on another split, or its state cannot be read.
+        InputError: it was trained on another split, or on recordings of another content; or its state cannot be read.
     """
-    if read_progress(files.state).rows != digest_of_rows(*parts):
+    if read_progress(files.state).rows != digest_of_rows(sources, *parts):
         raise InputError(
             f"{files.state}: expected a fold of {' and '.join(str(len(part)) for part in parts)} rows of this run, "
-            "received one of other rows; were other records readable then?"
+            "received one of other rows or recordings; have files changed since, or were others readable then?"
         )
 
 
