@@ -10,9 +10,12 @@ import logging
 import mmap
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from hbac.errors import HbacError
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # 0 everything, 1 no information, 2 no warnings, 3 no errors
 ONLY_ERRORS = "2"
@@ -26,9 +29,15 @@ def import_tensorflow() -> Any:
 
     Raises:
         ImportError: TensorFlow is not there or does not work.
+        HbacError: Python runs with -OO, under which TensorFlow cannot be imported.
     """
     os.environ.setdefault(LEVEL, ONLY_ERRORS)
-    import tensorflow as tf
+    try:
+        import tensorflow as tf
+    except TypeError as error:
+        if sys.flags.optimize < 2:
+            raise
+        raise HbacError("expected Python with docstrings, which TensorFlow reads, received -OO; -O will do") from error
 
     _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ[LEVEL])
     tf.get_logger().addFilter(_is_of_use)

@@ -1,10 +1,11 @@
 """Parquet files to checked arrays: an EEG, a spectrogram, and what is wrong with them."""
 
+import contextlib
 import os
 import stat
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,15 @@ def read_spectrogram(path: Path, sha256: str | None = None) -> SpectrogramFile:
     return SpectrogramFile(time_s, power, tuple(notes), doubts)
 
 
+def _source(path: Path) -> "contextlib.AbstractContextManager[str | BinaryIO]":
+    """What pyarrow reads: a name, or where that is not UTF-8, which it cannot take, the open file."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return open(path, "rb")
+    return contextlib.nullcontext(os.fspath(path))
+
+
 def _read_columns(
     path: Path, sha256: str | None, wanted: tuple[str, ...], measured: tuple[str, ...]
 ) -> tuple[dict[str, npt.NDArray[np.float32]], list[str], tuple[str, ...]]:
@@ -78,7 +88,7 @@ def _read_columns(
             raise RecordError(f"{path.name}: expected a parquet file, received a folder, a pipe or a device")
         if sha256 is not None and (received := sha256_of(path)) != sha256:
             raise RecordError(f"{path.name}: expected SHA-256 {sha256}, received {received}")
-        with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as file:
+        with _source(path) as source, pq.ParquetFile(source, page_checksum_verification=True) as file:
             schema = file.schema_arrow  # made anew at each call: 1 ms
             names = schema.names
             there = set(names)
