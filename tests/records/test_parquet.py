@@ -1,6 +1,7 @@
 """Reading records: what the competition's files may look like, and what they must not."""
 
 import os
+import shutil
 from decimal import Decimal
 
 import numpy as np
@@ -464,3 +465,10 @@ def test_without_an_offset_a_file_within_ten_minutes_lies_where_its_time_says(ti
     expected = np.full(300, np.nan)
     expected[first_row : first_row + len(time_s)] = time_s
     np.testing.assert_array_equal(window.power[:, 0], expected)
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_read_as_any_other(simulated, tmp_path):
+    folder = tmp_path / os.fsdecode(b"b\xff")
+    shutil.copytree(simulated / "test_eegs", folder)
+    path = sorted((simulated / "test_eegs").iterdir())[0]
+    np.testing.assert_array_equal(read_eeg(folder / path.name).uv, read_eeg(path).uv)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hbac.errors import MachineError
 from hbac.machine.environment import as_keras_comes, check_keras, settle
 from hbac.machine.packages import need
 
@@ -35,13 +36,22 @@ def import_tensorflow() -> Any:
         os.environ.setdefault(LEVEL, ONLY_ERRORS)
         settle()
         with as_keras_comes():
-            need("tensorflow", "keras")
+            _need_both()
     check_keras()
     import tensorflow as tf
 
     _tell_abseil(Path(tf.sysconfig.get_lib()), os.environ.get(LEVEL, ONLY_ERRORS))
     tf.get_logger().addFilter(_is_of_use)
     return tf
+
+
+def _need_both() -> None:
+    try:
+        need("tensorflow", "keras")
+    except MachineError as error:
+        if sys.flags.optimize < 2:
+            raise
+        raise MachineError("expected Python with docstrings, which TensorFlow reads, received -OO; -O will do") from error
 
 
 def import_keras() -> Any:
