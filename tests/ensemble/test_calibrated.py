@@ -479,7 +479,9 @@ def test_a_wrong_keras_file_named_by_a_manifest_is_refused(tmp_path):
     export_keras(random_tensors(net, 0), net, path)
     fold = Fold(path.name, sha256_of(path), path.stat().st_size, 1.0, {}, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
     manifest = Manifest(tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), [], (fold,), {})
-    with pytest.raises(WeightsError, match=r"best_model\.keras: .*'conv1_conv': expected .* with filters 8, received 2"):
+    with pytest.raises(
+        WeightsError, match=r"best_model\.keras: .*'conv1_conv': expected .* with filters 8, received 2"
+    ):
         load_fold(manifest, fold)
 
 

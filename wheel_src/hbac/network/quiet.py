@@ -51,7 +51,9 @@ def _need_both() -> None:
     except MachineError as error:
         if sys.flags.optimize < 2:
             raise
-        raise MachineError("expected Python with docstrings, which TensorFlow reads, received -OO; -O will do") from error
+        raise MachineError(
+            "expected Python with docstrings, which TensorFlow reads, received -OO; -O will do"
+        ) from error
 
 
 def import_keras() -> Any:
