@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hbac.errors import InputError
+from hbac.files import sha256_of
 from hbac.kaggle import RUN_NAME
 from hbac.training.state import (
     FoldFiles,
@@ -13,8 +14,10 @@ from hbac.training.state import (
     check_rows,
     claim_folder,
     digest_of_rows,
+    new,
     read_progress,
     read_state,
+    settle,
     take_folds,
     write_state,
 )
@@ -113,6 +116,51 @@ def test_folds_of_another_run_and_folders_without_one_are_refused(tmp_path: Path
         take_folds([other], here, RUN, ["fold0"])
     with pytest.raises(InputError, match=r"received no readable run\.json"):
         take_folds([tmp_path], here, RUN, ["fold0"])
+
+
+def made(folder: Path, stem: str, content: str) -> tuple[FoldFiles, Progress]:
+    """A fold with its best epoch's files, as its state names them."""
+    files = FoldFiles.named(folder, stem)
+    for path in (files.checkpoint, files.predictions):
+        path.write_text(f"{path.name} {content}")
+    progress = Progress(made={name: sha256_of(getattr(files, name)) for name in ("checkpoint", "predictions")})
+    write_state(files.state, progress, {})
+    return files, progress
+
+
+@pytest.mark.parametrize("part", ["checkpoint", "predictions"])
+def test_files_of_another_fold_in_a_fold_s_place_are_named(part: str, tmp_path: Path) -> None:
+    """They have one size and one shape."""
+    (one, progress), (other, _) = made(tmp_path, "fold0", "a"), made(tmp_path, "fold1", "b")
+    settle(one, progress)
+    getattr(other, part).replace(getattr(one, part))
+    with pytest.raises(InputError, match=rf"{getattr(one, part).name}: expected SHA-256 .*, as fold0\.state states"):
+        settle(one, progress)
+    getattr(one, part).unlink()
+    with pytest.raises(InputError, match="received no file"):
+        settle(one, progress)
+
+
+@pytest.mark.parametrize("moved", [(), ("checkpoint",)])
+def test_a_kill_between_the_state_and_its_files_costs_nothing(moved: tuple[str, ...], tmp_path: Path) -> None:
+    files, before = made(tmp_path, "fold0", "old")
+    for name in before.made:
+        getattr(files, name).rename(new(getattr(files, name)))  # what the next state names
+    progress = Progress(made=before.made)
+    for name in before.made:
+        getattr(files, name).write_text("older")
+    for name in moved:
+        new(getattr(files, name)).replace(getattr(files, name))
+    settle(files, progress)
+    assert files.predictions.read_text() == "fold0.predictions.npy old"
+    assert files.checkpoint.read_text() == "fold0.safetensors old"
+
+
+def test_a_kill_before_the_state_leaves_the_files_that_it_names(tmp_path: Path) -> None:
+    files, progress = made(tmp_path, "fold0", "old")
+    new(files.checkpoint).write_text("of an epoch that does not count yet")
+    settle(files, progress)
+    assert files.checkpoint.read_text() == "fold0.safetensors old"
 
 
 def test_a_fold_of_another_split_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from hbac.clocks import WorkClock
 from hbac.errors import HbacError, InputError
-from hbac.files import write_atomically
+from hbac.files import sha256_of, write_atomically
 from hbac.network.families import build, shapes
 from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
@@ -28,7 +28,7 @@ from hbac.training.metrics import kl_divergence
 from hbac.training.optimizer import compile_model, learning_rates
 from hbac.training.rows import RowNumbers, TrainData
 from hbac.training.schedule import EpochBudget, TrainSettings
-from hbac.training.state import FoldFiles, Progress, check_rows, digest_of_rows, read_state, write_state
+from hbac.training.state import FoldFiles, Progress, check_rows, digest_of_rows, new, read_state, settle, write_state
 from hbac.training.views import drop_eeg, drop_spectrogram, random_views
 from hbac.weights.tensors import read_safetensors, set_weights, write_safetensors
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 View = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
+BEST, PARTIAL = ("checkpoint", "predictions"), "partial"  # files that the best epoch makes, and the end of the fold
 STATISTICS_BATCHES, STATISTICS_BATCH_SIZE = 8, 64  # training images that estimate the averaged weights' statistics
 
 
@@ -82,7 +83,7 @@ def train_fold(
             started_s = work()
             log(f"fold {fold}: {run.epoch(number, *epoch)}")
             budget.took(work() - started_s, run.images(epoch[0]))
-    if run.progress.epochs_done == run.total and not files.partial.exists():
+    if run.progress.epochs_done == run.total and PARTIAL not in run.progress.made:
         run.predict_from_one_file()
     return run.progress
 
@@ -116,6 +117,7 @@ class _Fold:
         if self.files.state.exists():
             check_rows(self.files, self.data.sources, self.train, self.valid)
             self.progress, tensors = read_state(self.files.state)
+            settle(self.files, self.progress)
         if self.progress.epochs_done == self.total:
             return
         keras = import_keras()
@@ -162,12 +164,14 @@ class _Fold:
         self.progress.history.append({"epoch": number, "stage": stage, "learning_rate": rate, "loss": loss, "kl": kl})
         if kl < self.progress.best_kl:
             self.progress.best_kl = kl
-            write_safetensors(self.files.checkpoint, _tensors_of(self.model), np.float16)
-            _save_array(self.files.predictions, predictions)
+            write_safetensors(new(self.files.checkpoint), _tensors_of(self.model), np.float16)
+            _save_array(new(self.files.predictions), predictions)
+            self.progress.made = {name: sha256_of(new(getattr(self.files, name))) for name in BEST}
         self.progress.epochs_done = number + 1
         for variable, value in zip(self.model.weights, raw):
             variable.assign(value)
         self._save_state()
+        settle(self.files, self.progress)
         return f"epoch {number + 1} of {self.total}, stage {stage + 1}: loss {loss:.4f}, KL {kl:.4f}"
 
     def _fit(self, stage: int, rng: np.random.Generator) -> tuple[float, list[np.ndarray[Any, Any]]]:
@@ -215,6 +219,8 @@ class _Fold:
         settings = self.data.preprocessing
         without = [partial(drop, settings=settings) for drop in (drop_spectrogram, drop_eeg)]
         _save_array(self.files.partial, np.stack([self._predict(model, view) for view in without]))
+        self.progress.made[PARTIAL] = sha256_of(self.files.partial)
+        self._save_state()
 
     def _predict(self, model: "keras.Model", view: View = np.asarray) -> npt.NDArray[np.float32]:
         """(validation rows, 6) probabilities for their images, changed by `view`."""

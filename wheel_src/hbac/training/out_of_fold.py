@@ -16,7 +16,7 @@ from hbac.training.metrics import best_temperature, classification_metrics
 from hbac.training.report import Example, OutOfFold, write_report
 from hbac.training.rows import RowNumbers, Split, TrainData, read_rows
 from hbac.training.schedule import SCORED_VOTES
-from hbac.training.state import FoldFiles, check_rows, read_progress
+from hbac.training.state import FoldFiles, check_rows, read_progress, settle
 
 PRIOR_FLOOR = 0.01  # share of the class prior that all classes divide alike, so that none has 0
 EXAMPLES_PER_CLASS = 2  # pictures in the report, of different EEGs
@@ -53,14 +53,16 @@ def collect(files: Sequence[FoldFiles], splits: Sequence[Split], sources: npt.ND
     """What the folds that are there predict for their validation rows; `sources` as in `TrainData`.
 
     Raises:
-        InputError: none is there, or one is of other rows or recordings.
+        InputError: none is there, one is of other rows or recordings, or a file is not the one that its state names.
     """
-    there = [fold for fold, one in enumerate(files) if one.predictions.exists() and one.state.exists()]
+    there = [fold for fold, one in enumerate(files) if one.state.exists()]
     if not there:
         raise InputError("expected one trained fold or more, there was no time for an epoch")
+    progress = {fold: read_progress(files[fold].state) for fold in there}
     for fold in there:
         check_rows(files[fold], sources, *splits[fold])
-    finished = all(files[fold].partial.exists() for fold in there)
+        settle(files[fold], progress[fold])
+    finished = all("partial" in progress[fold].made for fold in there)
     return Predictions(
         folds=there,
         rows=np.concatenate([splits[fold][1] for fold in there]),

@@ -33,8 +33,8 @@ class Rows:
 
     def identity(self) -> tuple[object, ...]:
         """What tells these rows from others: ids, offsets, patients, votes."""
-        offsets = [(record.eeg_id, record.eeg_offset_s, record.spectrogram_offset_s) for record in self.records]
-        return offsets, self.patients.tolist(), self.counts.tolist()
+        windows = [(r.eeg_id, r.eeg_offset_s, r.spectrogram_id, r.spectrogram_offset_s) for r in self.records]
+        return windows, self.patients.tolist(), self.counts.tolist()
 
 
 def read_rows(folder: Path, windows_per_group: int = WINDOWS_PER_GROUP) -> Rows:

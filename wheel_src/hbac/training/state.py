@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.errors import InputError
-from hbac.files import write_atomically
+from hbac.files import sha256_of, write_atomically
 from hbac.kaggle import RUN_NAME
 from hbac.training.fold_files import FoldFiles as FoldFiles
 from hbac.version import __version__
@@ -27,6 +28,27 @@ class Progress:
     epochs_done: int = 0
     best_kl: float = float("inf")
     history: list[dict[str, float]] = field(default_factory=list)  # epoch, stage, learning_rate, loss, kl
+    made: dict[str, str] = field(default_factory=dict)  # SHA-256 of its other files, by their names in `FoldFiles`
+
+
+def new(path: Path) -> Path:
+    """Where a file of a fold is written before the state says that it is the one."""
+    return path.with_name(f"{path.name}.new")
+
+
+def settle(files: FoldFiles, progress: Progress) -> None:
+    """Give the files that a state names their places: a kill may have come after the state was written.
+
+    Raises:
+        InputError: one of them is not there, or another.
+    """
+    for name, stated in progress.made.items():
+        path = getattr(files, name)
+        if new(path).exists() and sha256_of(new(path)) == stated:
+            os.replace(new(path), path)
+        received = sha256_of(path) if path.exists() else "no file"
+        if received != stated:
+            raise InputError(f"{path}: expected SHA-256 {stated}, as {files.state.name} states, received {received}")
 
 
 def claim_folder(folder: Path, run: dict[str, Any], resume: bool) -> None:
@@ -76,14 +98,13 @@ def take_folds(sources: Iterable[Path], folder: Path, run: dict[str, Any], stems
     copied = [stem for stem in found if not FoldFiles.named(folder, stem).state.exists()]
     for stem in copied:
         there, here = (FoldFiles.named(place, stem) for place in (found[stem], folder))
-        for part in (
-            "checkpoint",
-            "predictions",
-            "partial",
-            "state",
-        ):  # the state last: it says that the others are there
-            if getattr(there, part).exists():
-                write_atomically(getattr(here, part), getattr(there, part).read_bytes())
+        for part in ("checkpoint", "predictions", "partial", "state"):  # the state last: it says what the others are
+            for path, copy in (
+                (getattr(there, part), getattr(here, part)),
+                (new(getattr(there, part)), new(getattr(here, part))),
+            ):
+                if path.exists():
+                    write_atomically(copy, path.read_bytes())
     return copied
 
 
