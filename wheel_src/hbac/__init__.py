@@ -3,8 +3,7 @@
     from pathlib import Path
     import hbac
 
-    if __name__ == "__main__":  # a script needs this guard: records are read in processes of their own
-        summary = hbac.predict(hbac.RunSettings(test_dir=Path("DIR"), manifest=Path("weights_manifest.json")))
+    summary = hbac.predict(hbac.RunSettings(test_dir=Path("DIR"), manifest=Path("weights_manifest.json")))
 
 Names are loaded when they are first used, so that `import hbac` loads neither TensorFlow nor SciPy nor pandas.
 """
