@@ -21,7 +21,7 @@ PLAIN = LAYOUTS["as it is"]
 CUT: list[Form] = [
     *(("codec", "float", PLAIN, {"compression": codec}) for codec in ("none", "gzip", "brotli", "zstd", "lz4")),
     *(("encoding", "float", PLAIN, ENCODINGS[name]) for name in ("plain", "byte stream split")),
-    *(("type", kind, PLAIN, {}) for kind in ("double", "halffloat", "int16", "decimal128(9, 2)")),
+    *(("type", kind, PLAIN, {}) for kind in ("double", "halffloat", "int16", "uint16", "decimal128(9, 2)")),
     ("delta", "int16", PLAIN, ENCODINGS["delta"]),
     *((name, "double", layout, {"compression": "lz4"}) for name, layout in LAYOUTS.items()),
     *((name, "float", PLAIN, OPTIONS[name]) for name in ("row groups", "small dictionaries", "codecs by column")),

@@ -193,10 +193,13 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
         return ()
     rebuilt = inner_rows(eeg_uv)  # (18, 400)
     host = power[FIRST_COMPARED_ROW : FIRST_COMPARED_ROW + len(rebuilt)]
+    if _is_whole(power):
+        host = np.clip(rebuilt, np.maximum(host - 0.5, 0), host + 0.5)  # what may have been rounded to it
     apart = np.abs(rebuilt - host) > np.maximum(
         DISAGREEING_POWER, DISAGREEING_SHARE * np.maximum(rebuilt, host)
     )  # NaN is not apart
-    apart &= np.abs(np.sqrt(rebuilt) - np.sqrt(host)) > _rounding(eeg_uv, power, host)
+    if step := _step(eeg_uv):
+        apart &= np.abs(np.sqrt(rebuilt) - np.sqrt(host)) > _rounding(step)
     wrong = (apart & judged[:, None]).reshape(len(rebuilt), len(CHAINS), -1).any(axis=2)  # (18, 4)
     if not wrong.any():
         return ()
@@ -209,18 +212,13 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
     )
 
 
-def _rounding(eeg_uv: Values, power: Values, host: Values) -> Values:
-    """What coarse numbers may change in the root of each compared cell of `host`; 0 for the host's two decimals.
+def _rounding(step: float) -> npt.NDArray[np.float64]:
+    """What numbers that are `step` uV apart may change in the root of each cell's power, (400,).
 
-    Rounding to steps of one adds white noise of variance 1/12 to an electrode, to a pair twice that. A root of power is
-    the length of a vector, and cannot change by more than the noise's: `ROUNDING_LENGTHS` of its typical length.
+    Rounding adds white noise of variance step**2 / 12 to an electrode, to a pair twice that. A root of power is the
+    length of a vector, and cannot change by more than the noise's: `ROUNDING_LENGTHS` of its typical length.
     """
-    steps = _step(eeg_uv)
-    noise = np.tile(_noise_of_pairs(), len(CHAINS)) * 2 * steps**2 / 12  # (400,)
-    length: Values = ROUNDING_LENGTHS * np.sqrt(noise) + np.zeros_like(host)
-    if _is_whole(power):
-        length += np.sqrt(host + 0.5) - np.sqrt(np.maximum(host - 0.5, 0))
-    return length
+    return np.tile(ROUNDING_LENGTHS * np.sqrt(_noise_of_pairs() * 2 * step**2 / 12), len(CHAINS))
 
 
 def _step(eeg_uv: Values) -> float:
