@@ -110,7 +110,7 @@ def change_row(column: str, value: Callable[[pd.DataFrame], object]) -> Callable
         table[column] = table.get(column, pd.Series([None] * len(table), dtype=object))
         table.loc[0, column] = value(table)
         table.to_csv(folder / "test.csv", index=False)
-        return {records[0].eeg_id}
+        return {int(table["eeg_id"].iloc[0])}
 
     return change
 
