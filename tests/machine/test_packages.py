@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT, package_folder
 
 from hbac.errors import MachineError
-from hbac.machine.packages import OF_RUN, PACKAGES, fault_of, need, version_of
+from hbac.machine.packages import OF_RUN, OF_TRAINING, PACKAGES, fault_of, need, version_of
 
 BROKEN = {
     "import": 'raise ImportError("numpy.core.multiarray failed to import")',
@@ -93,13 +93,20 @@ def test_a_run_ends_before_the_first_record_and_writes_nothing(
     assert not list((tmp_path / "out").glob("*"))
 
 
-@pytest.mark.parametrize("package", ["numpy", "pyarrow", "scikit-learn"])
-def test_the_training_kernel_ends_before_its_first_image(package: str, tmp_path: Path, simulated: Path) -> None:
+TRAINING = {"hbac train": ("-m", "hbac", "train"), "train.py": (ROOT / "kernel" / "train.py",)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", [*OF_TRAINING, "keras"])
+@pytest.mark.parametrize("words", TRAINING.values(), ids=TRAINING)
+def test_training_ends_before_its_first_image(
+    package: str, words: tuple[object, ...], tmp_path: Path, simulated: Path
+) -> None:
     put(tmp_path, MODULES[package], BROKEN["import"])
     out = tmp_path / "out"
-    done = run_with(tmp_path, ROOT / "kernel" / "train.py", "--data", simulated, "--output", out, "--gpus", "")
+    done = run_with(tmp_path, *words, "--data", simulated, "--output", out, "--gpus", "")
     assert done.returncode == 2
-    assert done.stderr.startswith(f"hbac: error: {package}: ")
+    assert done.stderr.startswith(f"hbac: error: {package}: expected {PACKAGES[package].requirement}, found ")
     assert done.stderr.count("\n") == 1
     assert not out.exists()
 
