@@ -210,6 +210,32 @@ def test_another_width_is_refused_by_shape(saved, suffix):
         import_weights(path, replace(NET, width=4))
 
 
+@pytest.mark.parametrize("layer", ["conv1_relu", "conv5_block3_out", "avg_pool", "image"])
+def test_a_model_whose_answer_is_an_inner_layer_is_refused(saved, layer):
+    """All layers of ours are there, and Keras gives what the stated one computes."""
+    path = saved(".keras")
+    members = members_of(path)
+    config = json.loads(members["config.json"])
+    config["config"]["output_layers"] = [layer, 0, 0]
+    write_zip(path, {**members, "config.json": json.dumps(config).encode()}.items())
+    with pytest.raises(WeightsError, match=f"expected the answer of 'probabilities', received that of {layer!r}"):
+        import_weights(path, NET)
+
+
+@pytest.mark.parametrize("suffix", WHOLE)
+def test_a_backbone_to_start_from_may_be_of_images_of_another_size(tmp_path, suffix):
+    """Its convolutions have the same weights for any; an answer is not asked of it."""
+    path = save(backbone(NET), tmp_path, suffix)
+    tensors = import_weights(path, replace(NET, input_shape=(400, 300, 3)), head=False)
+    assert_same_tensors(tensors, {v.path: v.numpy() for v in keras_backbone(path).weights})
+    with pytest.raises(WeightsError, match=r"input_shape \[64, 64, 1\], received \[64, 64, 3\]"):
+        import_weights(path, replace(NET, input_shape=(64, 64, 1)), head=False)
+
+
+def keras_backbone(path):
+    return keras.models.load_model(path, compile=False)
+
+
 @pytest.mark.parametrize("suffix", WHOLE)
 def test_another_input_shape_is_refused(saved, suffix):
     with pytest.raises(WeightsError, match=r"input_shape \[400, 300, 3\], received \[64, 64, 3\]"):

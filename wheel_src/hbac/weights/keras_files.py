@@ -106,7 +106,7 @@ def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNet
         check_weightless(path, layers, graph)
         return [(name, parts) for name, parts in layers if parts]
     try:
-        ours = names_of_ours(graph, network)
+        ours = names_of_ours(graph, network, any_size=HEAD not in graph.by_name)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     if is_legacy(file):  # a variable's layer is stated without the models around it

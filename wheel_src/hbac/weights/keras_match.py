@@ -6,34 +6,39 @@ from hbac.network.settings import PROBABILITIES
 from hbac.weights.keras_config import SavedNetwork, Step
 
 
-def names_of_ours(graph: Graph, saved: SavedNetwork) -> dict[str, str]:
+def names_of_ours(graph: Graph, saved: SavedNetwork, any_size: bool = False) -> dict[str, str]:
     """Our name of each of the file's layers; its own names and the order in which it lists layers do not matter.
 
     Args:
         graph: our network, without dropout.
         saved: the file's. It may end in the logits instead of their softmax.
+        any_size: whether its images may have another height and width.
 
     Raises:
         WeightsError: the first place that differs.
     """
     theirs = {graph.layers[0].name: saved.input}
-    _check_input(graph, saved)
+    _check_input(graph, saved, any_size)
     waiting = dict(saved.steps)
+    last = saved.input
     for layer in graph.layers[1:]:
-        if layer.name == PROBABILITIES and saved.output == theirs[layer.inputs[0]]:
-            break
+        if layer.name == PROBABILITIES and not waiting and saved.output == last:
+            break  # logits
         step = _equal_step(layer, [theirs[name] for name in layer.inputs], waiting)
-        theirs[layer.name] = step.name
+        theirs[layer.name] = last = step.name
         del waiting[step.name]
-    if waiting or saved.output not in theirs.values():
-        more = next(iter(waiting.values()))
+    for more in waiting.values():
         raise WeightsError(f"expected nothing beside {graph.name}, received {_described(more)}")
+    if saved.output != last:
+        raise WeightsError(f"expected the answer of {brief(last)}, received that of {brief(saved.output)}")
     return {step: name for name, step in theirs.items()}
 
 
-def _check_input(graph: Graph, saved: SavedNetwork) -> None:
+def _check_input(graph: Graph, saved: SavedNetwork, any_size: bool) -> None:
     expected, received = tuple(graph.layers[0]["batch_shape"][1:]), saved.input_shape
-    if len(expected) != len(received) or any(a not in (None, b) for a, b in zip(received, expected, strict=True)):
+    judged = slice(-1, None) if any_size else slice(None)  # the channels alone, or all
+    pairs = zip(received[judged], expected[judged], strict=False)
+    if len(expected) != len(received) or any(theirs not in (None, ours) for theirs, ours in pairs):
         raise WeightsError(
             f"layer {brief(saved.input)}: expected input_shape {list(expected)}, received {brief(list(received))}"
         )
