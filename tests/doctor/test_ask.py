@@ -42,7 +42,8 @@ def test_what_would_end_a_run_is_a_fault_and_exit_code_1(hbac: Run, test_dir: Pa
     done = hbac("doctor", "--test-dir", test_dir, "--manifest", tmp_path / "none.json")
     assert done.returncode == 1
     faults = [line for line in done.stdout.splitlines() if line.startswith("fault ")]
-    assert [line.split(":")[0] for line in faults] == ["fault test data", "fault first record", "fault manifest"]
+    assert [line.split(":")[0] for line in faults] == [*["fault test data"] * 3, "fault first record", "fault manifest"]
+    assert "0 of 6 EEG files found: expected files such as " in faults[1]
     assert "of 6 records 0 have an EEG and 0 a spectrogram as well; looked for in" in faults[0]
 
 
@@ -82,6 +83,15 @@ def test_records_without_some_of_their_files_are_a_note(test_dir: Path) -> None:
     assert points["test data"].text.startswith("of 6 records 6 have an EEG and 5 a spectrogram as well; looked for in")
 
 
+@pytest.mark.parametrize("column", ["eeg_id", "id"])
+def test_a_template_of_other_ids_is_a_note(column: str, test_dir: Path) -> None:
+    (test_dir / "sample_submission.csv").write_text(f"{column}\n1\n")
+    (point,) = (point for point in of_inputs.test_folder(test_dir) if point.name == "order of rows")
+    assert point.state == NOTE
+    assert "sample_submission.csv: expected " in point.text
+    assert point.text.endswith("a run follows test.csv")
+
+
 def test_what_is_attached_is_told_by_what_a_kernel_would_take(tmp_path: Path, test_dir: Path) -> None:
     points = {point.name: point for point in of_inputs.mounts([tmp_path, test_dir])}
     assert points["test data"].text == f"found as {test_dir}"
@@ -90,7 +100,7 @@ def test_what_is_attached_is_told_by_what_a_kernel_would_take(tmp_path: Path, te
 
 def test_variables_that_were_taken_away_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(environment.named, "KERAS_BACKEND", "jax")
-    assert Point("variable", NOTE, "KERAS_BACKEND=jax would change answers; hbac does not use it") in list(
+    assert Point("variable", NOTE, "KERAS_BACKEND=jax could change answers; hbac does not use it") in list(
         of_machine.variables()
     )
 

@@ -53,7 +53,7 @@ def settled(**variables: str) -> tuple[str, set[str]]:
 )
 def test_what_would_change_answers_is_taken_away_and_named_once(name: str, value: str) -> None:
     said, left = settled(**{name: value})
-    assert said == f"hbac: not used, as answers would change: {name}={value} of the environment\n"
+    assert said == f"hbac: not used, as answers could change: {name}={value} of the environment\n"
     assert left == set()
 
 
@@ -105,3 +105,28 @@ def test_a_keras_that_was_imported_before_with_other_settings_is_refused(tmp_pat
     assert "MachineError: keras: expected floatx float32, image_data_format channels_last, received floatx float16" in (
         done.stderr
     )
+
+
+NOTES = {
+    "a variable": "from hbac.machine.environment import settle; settle()",
+    "an engine": """
+from hbac.errors import MachineError
+from hbac.network import engine
+engine.candidates = lambda name: ("openvino", "tensorflow")
+def make(name):
+    if name == "openvino":
+        raise MachineError("too old")
+    return name
+assert engine.first_that_works("auto", make) == "tensorflow"
+""",
+}
+
+
+@pytest.mark.parametrize("stream", ["2>/dev/full", "2>&-"])
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_that_nobody_can_read_costs_a_caller_nothing(note: str, stream: str) -> None:
+    """A caller from Python has its own streams, not those of the command line."""
+    words = ["bash", "-c", f'"$0" -c "$1" {stream}', sys.executable, f"{NOTES[note]}\nprint('done')"]
+    environment = {**os.environ, "PYTHONPATH": package_folder(), "KERAS_BACKEND": "jax"}
+    done = subprocess.run(words, env=environment, stdout=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stdout) == (0, "done\n")

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hbac import kaggle
+from hbac import hms, kaggle
 from hbac.doctor.points import FAULT, NOTE, OK, Point
 from hbac.errors import HbacError
 
@@ -30,15 +30,19 @@ def mounts(places: Sequence[Path]) -> Iterator[Point]:
 
 
 def test_folder(folder: Path) -> Iterator[Point]:
-    """The table, the order of rows, how many ids have their files, and whether the first record can be read."""
-    from hbac.inference.submission import order_of_rows
+    """The table, how many ids have their files, the order of rows, and whether the first record can be read."""
+    from hbac.inference.submission import differs_from_template
     from hbac.preprocessing.readers import Loader
     from hbac.preprocessing.three_zooms import ImageSettings
+    from hbac.records.folders import where_looked
     from hbac.records.tables import read_test_table
 
     records = read_test_table(folder)
-    order_of_rows([record.eeg_id for record in records], folder)
     yield _files("test data", [(record.eeg_path, record.spectrogram_path) for record in records])
+    for note in where_looked(folder, records):
+        yield Point("test data", FAULT, note)
+    if difference := differs_from_template([record.eeg_id for record in records], folder):
+        yield Point("order of rows", NOTE, f"{difference}; a run follows {hms.TEST_TABLE}")
     with Loader(records[:1], ImageSettings(), 1) as loader:
         first = loader.get()
     state = FAULT if first.image is None else NOTE if first.notes else OK

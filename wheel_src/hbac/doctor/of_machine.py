@@ -15,7 +15,7 @@ from hbac.doctor.points import FAULT, NOTE, OK, Point, asked
 from hbac.errors import MachineError
 from hbac.files import write_atomically
 from hbac.machine import cores, environment
-from hbac.machine.packages import OF_RUN, PACKAGES, fault_of, version_of
+from hbac.machine.packages import OF_RUN, OF_TRAINING, PACKAGES, fault_of, version_of
 
 OLDEST_PYTHON = (3, 10)
 OPTIONAL = ("openvino", "scikit-learn", "matplotlib", "h5py")  # not needed by each run
@@ -33,7 +33,7 @@ def python() -> Iterator[Point]:
 def packages(training: bool) -> Iterator[Point]:
     """Each package and its version; one that does not import is a fault where this run needs it."""
     for name in PACKAGES:
-        needed = name not in OPTIONAL or (training and name == "scikit-learn")
+        needed = name not in OPTIONAL or (training and name in OF_TRAINING)
         if fault := _fault_of(name):
             yield Point(name, FAULT if needed else NOTE, fault.partition(": ")[2])
         elif _is_old(name):
@@ -88,7 +88,7 @@ def cores_and_memory() -> Iterator[Point]:
 def variables() -> Iterator[Point]:
     """Variables that were taken away, and those that matter and stay."""
     for name, value in environment.named.items():
-        yield Point("variable", NOTE, f"{name}={value[:60]} would change answers; hbac does not use it")
+        yield Point("variable", NOTE, f"{name}={value[:60]} could change answers; hbac does not use it")
     for name in VARIABLES:
         if name in os.environ:
             yield Point("variable", OK, f"{name}={os.environ[name][:60]}")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from hbac.errors import MachineError
+from hbac.streams import say
 
 READERS: Final = {  # variables by a pattern, and the module that reads them when it is imported, or later
     r"KERAS_\w+": "keras",
@@ -41,9 +42,9 @@ def settle() -> None:
     late = {name: value for name, value in _that_matter() if _reader(name) in sys.modules}
     taken = {name: os.environ.pop(name) for name, _ in list(_that_matter()) if name not in late}
     if taken:
-        print(f"hbac: not used, as answers would change: {_listed(taken)} of the environment", file=sys.stderr)
+        say(f"hbac: not used, as answers could change: {_listed(taken)} of the environment", sys.stderr)
     if late and not named.keys() >= late.keys():
-        print(f"hbac: read before hbac was called, answers may differ: {_listed(late)}", file=sys.stderr)
+        say(f"hbac: read before hbac was called, answers may differ: {_listed(late)}", sys.stderr)
     named.update(taken | late)
 
 

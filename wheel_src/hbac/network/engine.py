@@ -20,6 +20,7 @@ from hbac.network.settings import AUTO as AUTO
 from hbac.network.settings import ENGINES as ENGINES
 from hbac.network.settings import OPENVINO, TENSORFLOW, NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
+from hbac.streams import say
 
 Array = npt.NDArray[np.float32]
 Probabilities = npt.NDArray[np.float64]
@@ -81,7 +82,7 @@ def first_that_works(name: str, make: Callable[[str], Made]) -> Made:
         try:
             return make(one)
         except MachineError as error:
-            print(f"hbac: engine {last} in place of {one}: {error}", file=sys.stderr)
+            say(f"hbac: engine {last} in place of {one}: {error}", sys.stderr)
     return make(last)
 
 
