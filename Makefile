@@ -4,7 +4,7 @@
 # make lint   ruff and mypy, strict
 # make matrix the installed wheel's tests and answers on the stacks of Kaggle's images
 # make kaggle both kernels in every mount and form, and 2,640 records the way Kaggle would run them
-# make fuzz   damaged inputs, hostile checkpoints, kills, full disks, short budgets: an hour or two, prints tables
+# make fuzz   damaged inputs, hostile checkpoints, kills, pauses, broken packages, short budgets: hours, prints tables
 # make bench  how fast, beside the notebook way, ONNX Runtime, OpenVINO and PyTorch (BENCH='--long' for all of it)
 PYTHON ?= python3
 BIN := .venv/bin
@@ -57,6 +57,11 @@ fuzz: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/checkpoints.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/kills.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/disturbances.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/keras_variants.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/packages.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/parquet_forms.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/pauses.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/resumes.py
 
 bench: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/speed.py $(BENCH)

@@ -81,10 +81,10 @@ def test_a_slow_start_leaves_more_for_the_end(ready_s: float, end_s: float) -> N
     assert budget.left_s() == end_s
 
 
-def test_a_pause_takes_its_time_from_all_records_alike_and_makes_none_look_slower() -> None:
-    """A record takes 5 s; of the 500 s a pause takes 130, and what is left does for all."""
+def plans_with_a_pause(limit_s: float) -> tuple[list[Effort], float]:
+    """What 50 records get, each of 5 s if it is whole, where a pause takes 130 s behind the fifth; and the end."""
     clock, pauses = Clock(), Clock()
-    budget = Budget(500, FULL, 0.0, clock, pauses)
+    budget = Budget(limit_s, FULL, 0.0, clock, pauses)
     budget.begin()
     plans = []
     for remaining in range(50, 0, -1):
@@ -93,23 +93,19 @@ def test_a_pause_takes_its_time_from_all_records_alike_and_makes_none_look_slowe
         plans.append(budget.effort(remaining))
         clock.now += plans[-1].passes * 0.5
         budget.done(plans[-1].passes)
+    return plans, clock.now
+
+
+def test_a_pause_makes_no_record_look_slower() -> None:
+    plans, _ = plans_with_a_pause(500)  # what is left does for all
     assert set(plans) == {FULL}
 
 
 def test_what_a_pause_leaves_is_shared_out_anew() -> None:
-    clock, pauses = Clock(), Clock()
-    budget = Budget(300, FULL, 0.0, clock, pauses)
-    budget.begin()
-    plans = []
-    for remaining in range(50, 0, -1):
-        if remaining == 45:
-            clock.now, pauses.now = clock.now + 130.0, 130.0
-        plans.append(budget.effort(remaining))
-        clock.now += plans[-1].passes * 0.5
-        budget.done(plans[-1].passes)
+    plans, end = plans_with_a_pause(300)
     assert plans[:5] == [FULL] * 5
     assert min(plan.folds for plan in plans) >= 3
-    assert clock.now <= 300
+    assert end <= 300
 
 
 def test_when_there_is_no_time_at_all_the_prior_answers() -> None:

@@ -80,7 +80,7 @@ def make_cache(
             _reserve(path)
             np.save(state_path, np.zeros(len(records), np.uint8))
             np.save(sources_path, np.zeros((len(records), 2), DIGEST))
-            write_atomically(key_path, key.encode())  # last: from here on the two others are what it says
+            write_atomically(key_path, key.encode())  # last: from here on the others are what it says
         images, state, sources = (np.load(file, mmap_mode="r+") for file in (path, state_path, sources_path))
         state[state == UNREADABLE] = EMPTY
         if (state == MADE).any():
@@ -115,7 +115,7 @@ def _sources_now(records: Sequence[Record]) -> npt.NDArray[np.bytes_]:
 
 
 def _is_of(folder: Path, key: str, shape: tuple[int, ...]) -> bool:
-    """Whether a folder holds the three files, whole and made for this very key."""
+    """Whether a folder holds all files, whole and made for this very key."""
     *arrays, key_path = _paths(folder)
     try:
         shapes = [np.load(array, mmap_mode="r").shape for array in arrays]
