@@ -3,8 +3,8 @@
     PYTHONPATH=wheel_src python tests/fuzz/packages.py
 
 A command has to answer all the same, or to end with one line that names the package, exit code 2 and nothing written;
-`doctor` says it as a fault or a note. Training is asked for a folder without a table, and has to name that where it
-does not need the package. Other outcomes are counted (asked: none).
+`doctor` says it as a fault or a note. Training that does not need the package is asked for a folder without a table,
+and has to name that. Other outcomes are counted (asked: none).
 """
 
 import argparse
@@ -24,17 +24,28 @@ KINDS = {
     "missing": "raise ModuleNotFoundError(f'No module named {__name__!r}', name=__name__)",
     "broken": "raise OSError('libcore.so.7: cannot open shared object file: No such file or directory')",
 }
+OF_A_TRAINING = (*OF_TRAINING, "tensorflow", "keras")
 MODULES = {"scikit-learn": "sklearn"}  # where a package has another name in Python
 
 
-def commands(work: Path, data: Path) -> dict[str, list[object]]:
+def commands(package: str, work: Path, data: Path) -> dict[str, list[object]]:
     """What is run, by its name in the table."""
     manifest = ("--manifest", ROOT / "weights_manifest.json")
     answer = ("--test-dir", data, *manifest, "--output", work / "out" / "submission.csv", "--quiet")
     return {
         "predict": ["-m", "hbac", "predict", *answer],
         "infer.py": [ROOT / "kernel" / "infer.py", *answer],
-        "train": ["-m", "hbac", "train", "--data", work, "--output", work / "out", "--gpus", ""],
+        "train": [
+            "-m",
+            "hbac",
+            "train",
+            "--data",
+            data if package in OF_A_TRAINING else work,
+            "--output",
+            work / "out",
+            "--gpus",
+            "",
+        ],
         "doctor": ["-m", "hbac", "doctor"],
     }
 
@@ -49,8 +60,7 @@ def outcome(name: str, package: str, done: subprocess.CompletedProcess[str], out
         return said.startswith(("fault", "note")) and done.returncode in (0, 1), said
     if done.returncode == 0 and (out / "submission.csv").exists():
         return True, "answers" + "".join(f"; {line}" for line in lines)
-    needed = name != "train" or package in (*OF_TRAINING, "tensorflow", "keras")
-    named = package if needed else f"{out.parent}/train.csv"
+    named = package if name != "train" or package in OF_A_TRAINING else f"{out.parent}/train.csv"
     alone = len(lines) == 1 and lines[0].startswith(f"hbac: error: {named}: ")
     return alone and done.returncode == 2 and not list(out.glob("*")), lines[-1] if lines else f"exit {done.returncode}"
 
@@ -69,7 +79,7 @@ def main() -> int:
                 module = work / "site" / MODULES.get(package, package)
                 module.mkdir(parents=True)
                 (module / "__init__.py").write_text(text + "\n")
-                for name, words in commands(work, data).items():
+                for name, words in commands(package, work, data).items():
                     path = os.pathsep.join([str(work / "site"), package_folder()])
                     done = subprocess.run(
                         [sys.executable, *map(str, words)],
