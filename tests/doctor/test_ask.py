@@ -67,6 +67,15 @@ def test_a_package_that_does_not_work_is_a_fault_and_the_rest_is_still_said(pack
     assert str(tmp_path) in said
 
 
+@pytest.mark.parametrize("package", ["tensorflow", "keras", "scikit-learn", "matplotlib"])
+@pytest.mark.parametrize(("training", "state"), [(False, NOTE), (True, FAULT)])
+def test_what_training_alone_needs_is_a_fault_to_it_alone(
+    package: str, training: bool, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_machine, "_fault_of", lambda name: f"{name}: gone" if name == package else None)
+    assert {point.name: point.state for point in of_machine.packages(training)}[package] == state
+
+
 def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:
     points = {point.name: point for point in of_machine.folders(tmp_path / "none")}
     assert points["output folder"].state == FAULT

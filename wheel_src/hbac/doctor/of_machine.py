@@ -18,7 +18,8 @@ from hbac.machine import cores, environment
 from hbac.machine.packages import OF_RUN, OF_TRAINING, PACKAGES, fault_of, version_of
 
 OLDEST_PYTHON = (3, 10)
-OPTIONAL = ("openvino", "scikit-learn", "matplotlib", "h5py")  # not needed by each run
+OF_TENSORFLOW = ("tensorflow", "keras")
+OPTIONAL = ("openvino", *OF_TENSORFLOW, "scikit-learn", "matplotlib", "h5py")  # not needed by each run; one engine is
 FEW_BYTES = 1 << 30  # of a disk or of memory, for a run and a narrow network
 SMALL = (32, 32, 3)  # the image that each engine answers
 VARIABLES = ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "TMPDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LD_PRELOAD")
@@ -33,7 +34,7 @@ def python() -> Iterator[Point]:
 def packages(training: bool) -> Iterator[Point]:
     """Each package and its version; one that does not import is a fault where this run needs it."""
     for name in PACKAGES:
-        needed = name not in OPTIONAL or (training and name in OF_TRAINING)
+        needed = name not in OPTIONAL or (training and name in (*OF_TRAINING, *OF_TENSORFLOW))
         if fault := _fault_of(name):
             yield Point(name, FAULT if needed else NOTE, fault.partition(": ")[2])
         elif _is_old(name):
@@ -117,7 +118,7 @@ def _folder(name: str, folder: Path) -> Iterator[Point]:
 
 def _fault_of(name: str) -> str | None:
     """As `fault_of`; Keras and TensorFlow are imported as a run imports them."""
-    if name not in ("tensorflow", "keras") or not can_go_on():
+    if name not in OF_TENSORFLOW or not can_go_on():
         return fault_of(name)
     from hbac.network.quiet import import_tensorflow
 
