@@ -210,6 +210,79 @@ def test_another_width_is_refused_by_shape(saved, suffix):
         import_weights(path, replace(NET, width=4))
 
 
+def config_with(path, layer, change):
+    """Change the entry of a layer in the config of a `.keras` file."""
+    members = members_of(path)
+    config = json.loads(members["config.json"])
+    change(next(entry for entry in config["config"]["layers"] if entry["config"]["name"] == layer))
+    write_zip(path, {**members, "config.json": json.dumps(config).encode()}.items())
+    return path
+
+
+def argument(key, value):
+    return lambda entry: entry["config"].update({key: value})
+
+
+def called(**named):
+    return lambda entry: entry["inbound_nodes"][0]["kwargs"].update(named)
+
+
+def twice(entry):
+    entry["inbound_nodes"] *= 2
+
+
+EDITS = [  # a layer, what of its entry is another, and what is said of it
+    ("conv1_conv", argument("alpha", 0.5), "expected no argument 'alpha' of Conv2D, received 0.5"),
+    ("conv1_conv", argument("dilation_rate", [2, 2]), r"expected dilation_rate \(1, 1\), received \(2, 2\)"),
+    ("conv1_conv", argument("groups", 3), "expected groups 1, received 3"),
+    ("conv1_conv", argument("groups", True), "expected groups 1, received True"),
+    ("conv1_conv", argument("data_format", "channels_first"), "expected data_format 'channels_last'"),
+    ("conv1_conv", argument("activation", {"class_name": "f"}), "expected the name of an activation"),
+    ("conv1_conv", argument("lora_rank", 4), "expected no argument 'lora_rank' of Conv2D"),
+    ("conv1_bn", argument("axis", 1), "expected axis -1, received 1"),
+    ("conv1_bn", argument("renorm", True), "expected renorm False, received True"),
+    ("conv1_bn", argument("epsilon", float("nan")), "epsilon 1.001e-05, received nan"),
+    ("conv1_bn", argument("epsilon", "1.001e-5"), "epsilon 1.001e-05, received '1.001e-5'"),
+    ("conv1_bn", called(training=True), "expected to be called without 'training', received True"),
+    ("conv1_bn", called(training=0), "expected to be called without 'training', received 0"),
+    ("conv1_bn", called(mask=[1]), "expected to be called without 'mask'"),
+    ("conv1_relu", called(scale=2.0), "expected to be called without 'scale', received 2.0"),
+    ("conv1_relu", twice, "expected to be called once, received 2 calls"),
+    ("avg_pool", argument("keepdims", True), "expected keepdims False, received True"),
+    ("conv1_conv", lambda entry: entry.update(module="mine"), "received Conv2D of 'mine'"),
+    ("conv1_conv", lambda entry: entry.update(module=None, registered_name="mine>Conv2D"), "received Conv2D"),
+    ("conv1_conv", lambda entry: entry.update(class_name="mine>Conv2D"), "received mine>Conv2D"),
+    ("conv1_conv", lambda entry: entry.update(module="keras.src.ops.numpy"), "received Conv2D of 'keras.src.ops.numpy'"),
+    ("image", argument("dtype", "uint8"), "expected dtype float32, received 'uint8'"),
+    ("image", argument("sparse", True), "expected sparse False, received True"),
+    ("conv1_conv", argument("dtype", {"class_name": "QuantizedDTypePolicy", "config": {"name": "float32"}}), "expected a dtype"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "change", "said"), EDITS, ids=[said[:50] for _, _, said in EDITS])
+def test_what_a_layer_does_beside_ours_is_refused_by_its_place(saved, layer, change, said):
+    with pytest.raises(WeightsError, match=f"layer {layer!r}: .*{said}"):
+        import_weights(config_with(saved(".keras"), layer, change), NET)
+
+
+@pytest.mark.parametrize(
+    ("layer", "change"),
+    [
+        ("conv1_conv", argument("alpha", None)),
+        ("conv1_conv", argument("kernel_regularizer", {"class_name": "L2"})),
+        ("conv1_conv", argument("trainable", False)),
+        ("conv1_bn", argument("axis", [3])),
+        ("conv1_bn", argument("momentum", 0.5)),
+        ("conv1_bn", called(training=False)),
+        ("conv1_bn", called(training=None, mask=None)),
+        ("image", argument("batch_shape", [None, None, None, 3])),
+        ("image", argument("batch_shape", [8, 64, 64, 3])),
+    ],
+)
+def test_what_no_answer_depends_on_is_free(saved, layer, change):
+    assert_same_tensors(import_weights(config_with(saved(".keras"), layer, change), NET), tensors_of_the_fold())
+
+
 @pytest.mark.parametrize("layer", ["conv1_relu", "conv5_block3_out", "avg_pool", "image"])
 def test_a_model_whose_answer_is_an_inner_layer_is_refused(saved, layer):
     """All layers of ours are there, and Keras gives what the stated one computes."""

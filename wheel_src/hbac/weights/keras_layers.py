@@ -125,8 +125,8 @@ def _activation(config: Mapping[str, Any], where: str) -> str:
 
 
 def _check_argument(name: str, spec: Spec, key: str, value: Any, where: str) -> None:
-    fixed = spec.fixed.get(key, (value,))
-    if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in fixed):
+    fixed = spec.fixed.get(key)
+    if fixed and not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in fixed):
         raise WeightsError(f"{where}: expected {key} {fixed[0]!r}, received {brief(value)}")
     known = (*FREE, *spec.compared, *spec.free, "dtype", *(("activation",) if name in FUSED else ()))
     if value is not None and key not in (*known, *spec.fixed) and not key.endswith(FREE_ENDINGS):
