@@ -266,6 +266,20 @@ def test_what_a_layer_does_beside_ours_is_refused_by_its_place(saved, layer, cha
 
 
 @pytest.mark.parametrize(
+    "change", [{"module": "mine"}, {"registered_name": "mine>Functional"}, {"class_name": "Mine"}], ids=str
+)
+def test_a_model_of_another_class_is_refused(saved, change):
+    path = saved(".keras")
+    members = members_of(path)
+    config = json.dumps({**json.loads(members["config.json"]), **change}).encode()
+    write_zip(path, {**members, "config.json": config}.items())
+    with pytest.raises(
+        WeightsError, match="expected a Functional or Sequential model of Keras, received (Functional|Mine)"
+    ):
+        import_weights(path, NET)
+
+
+@pytest.mark.parametrize(
     ("layer", "change"),
     [
         ("conv1_conv", argument("alpha", None)),
