@@ -18,7 +18,8 @@ def work():
     with progress_bar(2, 0, "record", "work", True) as bar:
         bar.update()
     print("Zo\u00eb \udcff", "x" * 100_000)
-    open(sys.argv[1], "w").close()
+    with open(sys.argv[1], "w") as file:
+        assert file.fileno() > 2, "a file has the place of a closed stream"
 sys.exit(reported(work))
 """
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import package_folder
 
@@ -74,6 +75,15 @@ def test_what_training_alone_needs_is_a_fault_to_it_alone(
 ) -> None:
     monkeypatch.setattr(of_machine, "_fault_of", lambda name: f"{name}: gone" if name == package else None)
     assert {point.name: point.state for point in of_machine.packages(training)}[package] == state
+
+
+@pytest.mark.parametrize("other", [0.5, float("nan")])
+def test_engines_that_answer_otherwise_are_a_fault(other: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {"tensorflow": 0.0, "openvino": other}
+    monkeypatch.setattr(of_machine, "_answer", lambda name: (np.full((1, 6), answers[name]), name))
+    assert [point.state for point in of_machine.engines()] == [OK, OK, FAULT]
+    answers["openvino"] = 1e-6
+    assert [point.state for point in of_machine.engines()] == [OK, OK]
 
 
 def test_a_folder_that_cannot_be_written_is_a_fault(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The run from a test folder to submission.csv: every id answered, the same bytes, and clear refusals."""
 
+import importlib.util
 import io
 import json
 import os
@@ -254,6 +255,11 @@ def link_to_input(settings: RunSettings, tmp_path: Path) -> RunSettings:
     return replace(settings, output=tmp_path / "x.csv")
 
 
+def resume_into_a_pipe(settings: RunSettings, folder: Path) -> RunSettings:
+    os.mkfifo(folder / "pipe")
+    return replace(settings, output=folder / "pipe", resume=True)
+
+
 REFUSALS = {
     "no test folder": (lambda s, t: replace(s, test_dir=t / "none"), InputError, "expected a folder"),
     "no test.csv": (lambda s, t: [(s.test_dir / "test.csv").unlink(), s][1], InputError, "test.csv"),
@@ -264,15 +270,16 @@ REFUSALS = {
     "a damaged fold": (damage_weights, WeightsError, "SHA-256"),
     "output is a folder": (lambda s, t: replace(s, output=t), OutputError, "received: a folder"),
     "output is another form": (lambda s, t: replace(s, output=t / "x.parquet"), OutputError, "ends in .parquet"),
-    "output needs a package": (lambda s, t: replace(s, output=t / "x.csv.zst"), OutputError, "zstandard"),
     "output is an input": (lambda s, t: replace(s, output=s.test_dir / "test.csv"), OutputError, "one that it reads"),
     "output is a link to an input": (link_to_input, OutputError, "one that it reads"),
-    "resume into a stream": (lambda s, t: replace(s, output=Path("/dev/null"), resume=True), InputError, "no journal"),
+    "resume into a stream": (resume_into_a_pipe, InputError, "no journal"),
     "output below a file": (lambda s, t: replace(s, output=s.manifest / "x" / "y.csv"), OutputError, "folder to write"),
     "no workers": (lambda s, t: replace(s, workers=0), InputError, "workers: expected 1 or more, received 0"),
     "no batch": (lambda s, t: replace(s, batch_size=0), InputError, "batch_size"),
     "unknown engine": (lambda s, t: replace(s, engine="abacus"), InputError, "abacus"),
 }
+if importlib.util.find_spec("zstandard") is None:
+    REFUSALS["output needs a package"] = (lambda s, t: replace(s, output=t / "x.csv.zst"), OutputError, "zstandard")
 
 
 @pytest.mark.parametrize("name", REFUSALS)
