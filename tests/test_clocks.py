@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from conftest import package_folder
 
 from hbac.clocks import BEAT_S, LATE_S, WorkClock, wall_s
 
@@ -72,7 +73,9 @@ with WorkClock() as work:
 def test_a_process_that_is_stopped_and_continued_sees_its_pause() -> None:
     """However busy the machine is: what was not a pause by our orders may only make the pause longer."""
     pause_s = 3.0
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], env=environment, **pipes) as process:  # type: ignore[call-overload]
         assert process.stdin
         assert process.stdout
         process.stdout.readline()
