@@ -16,6 +16,7 @@ from hbac.preprocessing.three_zooms import ImageSettings
 
 DIGESTS = {  # as the manifests of 0.1 state them
     "three-zooms-v1": "b2443df142480cdb7f3ec05b15fb108e3d9927ba3e4cefcbbc4b83a6e0691633",
+    "three-zooms-v2": "fcc4fcfbbce7d29bae29c22053c3819783c339c90fba36a77f4cec5ce833f778",
     "starter-v1": "7392d1d99ca0ac8d398b62a3347e1ced91e2ecbc78129398095729b565113cbf",
 }
 

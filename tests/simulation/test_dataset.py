@@ -363,7 +363,7 @@ def test_the_spectrogram_file_is_that_of_the_eeg_file_where_both_have_whole_fram
 def test_the_electrode_columns_of_a_file_are_microvolts_of_a_plausible_size(data):
     for path in (path for split in ("train", "test") for path in files(data, "eeg", split)):
         eeg = pd.read_parquet(path).dropna()
-        assert 5 < eeg[list(hms.ELECTRODES)].std().median() < 150
+        assert 3 < eeg[list(hms.ELECTRODES)].std().median() < 200
 
 
 def test_every_column_of_a_table_is_readable_by_pyarrow_without_pandas(data):

@@ -8,9 +8,11 @@ from hbac import hms
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.preprocessing.three_zooms import flip_hemispheres, floor, pair_frequencies_hz
+from hbac.records.record import mirrored
 from hbac.training.views import (
     COVERED_BY_EEG,
     ViewSettings,
+    change_gain,
     drop_eeg,
     drop_spectrogram,
     mask_frequencies,
@@ -18,10 +20,13 @@ from hbac.training.views import (
     mixup,
     random_views,
     shift_time,
+    shorten,
+    shorten_spectrogram,
 )
 
 ZOOMS = PRESETS["three-zooms-v1"]
 FLOOR, BLANK = -2.0, (-2.0, -2.0, 0.0)
+CHANCES = ("flip", "mask_frequencies", "mask_times", "shift_time", "drop_file", "shorten", "change_gain")
 MIRRORED_CHAIN = {"LL": "RL", "RL": "LL", "LP": "RP", "RP": "LP"}
 
 
@@ -143,7 +148,7 @@ def test_random_views_hide_or_keep_cells_of_the_image_or_of_its_mirror_image(ima
     before, seen = images.copy(), {"kept": 0, "flipped": 0, "no eeg": 0, "no spectrogram": 0, "whole": 0}
     rng = np.random.default_rng(0)
     for _ in range(20):
-        views = random_views(images, ZOOMS, ViewSettings(shift_time=0), rng)
+        views = random_views(images, ZOOMS, ViewSettings(shift_time=0, shorten=0, change_gain=0), rng)
         assert views.shape == images.shape
         assert views.dtype == np.float32
         for view, image in zip(views, images):
@@ -174,6 +179,9 @@ def test_every_change_is_made_on_a_copy(images):
         mask_times(images, 0, 300, ZOOMS),
         drop_eeg(images, ZOOMS),
         drop_spectrogram(images, ZOOMS),
+        shorten(images, 10, True, ZOOMS),
+        shorten_spectrogram(images, 10, False, ZOOMS),
+        change_gain(images, 0.1, ZOOMS),
     ):
         assert not np.shares_memory(changed, images)
     np.testing.assert_array_equal(images, before)
@@ -182,7 +190,9 @@ def test_every_change_is_made_on_a_copy(images):
 @pytest.mark.parametrize("seed", range(12))
 def test_cached_images_change_as_the_images_they_stand_for(images, seed):
     cached = ZOOMS.to_uint8(images)
-    every = ViewSettings(flip=1, mask_frequencies=1, mask_times=1, shift_time=1, drop_file=0.7)
+    every = ViewSettings(
+        flip=1, mask_frequencies=1, mask_times=1, shift_time=1, drop_file=0.7, shorten=0.5, change_gain=0
+    )
     before, after = (random_views(x, ZOOMS, every, np.random.default_rng(seed)) for x in (cached, ZOOMS.from_uint8(cached)))  # fmt: skip
     assert before.dtype == np.uint8
     np.testing.assert_array_equal(ZOOMS.from_uint8(before), after)
@@ -208,13 +218,68 @@ def test_what_a_shift_brings_in_is_missing(images):
 
 
 def test_views_that_are_switched_off_leave_the_image_as_it_is(images):
-    off = ViewSettings(flip=0, mask_frequencies=0, mask_times=0, shift_time=0, drop_file=0)
+    off = ViewSettings(**dict.fromkeys(CHANCES, 0.0))
     np.testing.assert_array_equal(random_views(images, ZOOMS, off, np.random.default_rng(0)), images)
 
 
-@pytest.mark.parametrize("name", ["flip", "mask_frequencies", "mask_times", "shift_time", "drop_file"])
+@pytest.mark.parametrize("name", CHANCES)
 def test_each_view_can_be_switched_on_alone(name, images):
-    off = dict.fromkeys(("flip", "mask_frequencies", "mask_times", "shift_time", "drop_file"), 0.0)
+    off = dict.fromkeys(CHANCES, 0.0)
     views = ViewSettings(**{**off, name: 1.0})
     rng = np.random.default_rng(1)
     assert any(not np.array_equal(random_views(images, ZOOMS, views, rng), images) for _ in range(5))
+
+
+@pytest.mark.parametrize("mirror", [True, False])
+@pytest.mark.parametrize("seconds", [10, 18, 30])
+def test_a_shortened_image_is_nearly_that_of_the_clip_alone(seconds, mirror):
+    """Only where a frame reaches over an end of the clip do they differ."""
+    uv, samples = noise_eeg(seed=3), seconds * hms.EEG_RATE_HZ
+    before = (hms.EEG_WINDOW - samples) // 2
+    clip = uv[before : before + samples]
+    window = np.full_like(uv, np.nan)
+    window[before : before + samples] = clip
+    power = rebuild_window(clip, -before)
+    if mirror:
+        window = mirrored(clip, -before)
+        power = rebuild_window(window, 0)
+    expected = make_image(window, power)
+    whole = make_image(uv, rebuild_window(uv, 0))
+    received = shorten_spectrogram(shorten(whole[None], seconds, mirror, ZOOMS), seconds, mirror, ZOOMS)[0]
+    for channel, limit in ((0, 0.35), (1, 0.2)):
+        off, unlike = (np.abs(x - expected)[..., channel].mean() for x in (received, whole))
+        assert off < limit * unlike
+        blank, expected_blank = (x[..., channel] == FLOOR for x in (received, expected))
+        assert (blank == expected_blank).mean() > 0.98
+        assert (expected_blank.mean() > 0.05) == (channel == 0 or not mirror)
+
+
+def test_a_shortened_image_of_the_whole_length_is_the_image(images):
+    np.testing.assert_array_equal(shorten(images, hms.EEG_WINDOW_S, True, ZOOMS), images)
+    np.testing.assert_array_equal(shorten(images, hms.EEG_WINDOW_S, False, ZOOMS), images)
+    np.testing.assert_array_equal(
+        shorten_spectrogram(images, hms.EEG_WINDOW_S, True, ZOOMS), drop_spectrogram(images, ZOOMS)
+    )
+
+
+@pytest.mark.parametrize("log_gain", [-0.7, 0.3])
+def test_a_changed_gain_is_that_of_the_louder_signal(log_gain):
+    uv, power = noise_eeg(seed=4), noise_power(seed=4)
+    uv[2000:3000] = np.nan
+    louder = make_image(uv * np.exp(log_gain), power * np.exp(2 * log_gain))
+    image = make_image(uv, power)
+    changed = change_gain(image[None], log_gain, ZOOMS)[0]
+    inside = (np.abs(louder[..., :2] - 1) < 2.9) & (np.abs(image[..., :2] - 1) < 2.9)  # not clipped, not missing
+    assert inside.mean() > 0.5
+    np.testing.assert_allclose(changed[..., :2][inside], louder[..., :2][inside], atol=2e-3)
+    np.testing.assert_allclose(changed[..., 2], louder[..., 2], atol=2e-3)
+    assert (changed[..., :2][image[..., :2] == FLOOR] == FLOOR).all()
+
+
+def test_a_changed_gain_of_cached_images_is_that_of_the_images_to_a_step(images):
+    cached = ZOOMS.to_uint8(images)
+    received = ZOOMS.from_uint8(change_gain(cached, 0.4, ZOOMS))
+    np.testing.assert_allclose(received, change_gain(ZOOMS.from_uint8(cached), 0.4, ZOOMS), atol=0.03)
+    missing = np.zeros((1, 400, 300, 3), np.uint8)
+    missing[..., 2] = 128
+    np.testing.assert_array_equal(change_gain(missing, 0.4, ZOOMS), missing)

@@ -13,10 +13,10 @@ from hbac.files import content_digest
 from hbac.machine.faults import is_of_device
 from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
 from hbac.preprocessing.multitaper import rebuild_window
-from hbac.preprocessing.preset import Preset
+from hbac.preprocessing.preset import Array, Preset
 from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_content, read_eeg, read_spectrogram
-from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start
+from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start, mirrored
 
 
 class Status(str, Enum):
@@ -100,10 +100,26 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
     notes += doubts
-    if power is None:
-        power = rebuild_window(recording.uv, start)
+    if eeg is not None:
+        around, eeg, start = mirror_if_short(recording.uv, eeg, start, settings)
+        power = rebuild_window(around, start) if power is None else power
     image = make_image(eeg, power, settings)
     return Loaded(record, image, status, tuple(notes), (sources[EEG], sources[SPECTROGRAM]))
+
+
+def mirror_if_short(uv: Array, window: Array, start: int, settings: Preset) -> tuple[Array, Array, int]:
+    """The EEG that a preset sees around a window: the recording, its window, the sample at which that starts in it.
+
+    Args:
+        uv: (samples, 19) microvolts, the recording.
+        window: (10000, 19) of it, NaN where the recording does not reach (`records.record.crop_eeg`).
+        start: the sample at which the window starts; negative where a short recording is centred in it.
+        settings: the preset; one with `mirrors_short_eeg` gets a mirrored window in the place of a short recording.
+    """
+    if settings.mirrors_short_eeg and not 0 <= start <= len(uv) - len(window):
+        continued = mirrored(uv, start)
+        return continued, continued, 0
+    return uv, window, start
 
 
 def sources_now(record: Record) -> Sources:

@@ -23,6 +23,7 @@ class Preset(ABC):
     """
 
     shape: ClassVar[tuple[int, ...]]  # of one input
+    mirrors_short_eeg: ClassVar[bool] = False  # to 50 s (`records.record.mirrored`); otherwise the rest is missing
     preset: str
 
     def document(self) -> dict[str, Any]:

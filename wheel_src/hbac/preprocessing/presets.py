@@ -7,7 +7,14 @@ import numpy as np
 from hbac import hms
 from hbac.errors import InputError
 from hbac.preprocessing.preset import Array, Preset
-from hbac.preprocessing.three_zooms import CHANNELS, SHAPE, THREE_ZOOMS, ImageSettings, log_power
+from hbac.preprocessing.three_zooms import (
+    CHANNELS,
+    SHAPE,
+    THREE_ZOOMS,
+    ImageSettings,
+    MirroringSettings,
+    log_power,
+)
 
 STARTER = "starter-v1"
 
@@ -30,7 +37,9 @@ class StarterSettings(ImageSettings):
         return np.repeat(nats.astype(np.float32)[..., None], CHANNELS, axis=2)
 
 
-PRESETS: dict[str, Preset] = {preset.preset: preset for preset in (ImageSettings(), StarterSettings())}
+PRESETS: dict[str, Preset] = {
+    preset.preset: preset for preset in (ImageSettings(), MirroringSettings(), StarterSettings())
+}
 
 
 def preset_named(name: str) -> Preset:

@@ -24,6 +24,7 @@ MISSING_UINT8 = (0, 128)  # as it is cached: in channels 0 and 1, in channel 2
 MIRRORED = (1, 0, 3, 2)  # LL, RL, LP, RP with left and right exchanged
 WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3; the largest swings, doubled by the high-pass, come to 6.01 (clipped)
 THREE_ZOOMS = "three-zooms-v1"
+THREE_ZOOMS_2 = "three-zooms-v2"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,15 @@ class ImageSettings(Preset):
         rows *= np.tile(step, cached.shape[-2])
         rows += np.tile(zero, cached.shape[-2])
         return rows.reshape(cached.shape)
+
+
+@dataclass(frozen=True)
+class MirroringSettings(ImageSettings):
+    """The same image; of an EEG shorter than 50 s what is missing is its mirror image, and not blank."""
+
+    preset: str = THREE_ZOOMS_2
+
+    mirrors_short_eeg: ClassVar = True
 
 
 def _log_range(settings: ImageSettings) -> float:

@@ -53,6 +53,21 @@ def eeg_start(samples: int, offset_s: float | None) -> int:
     return (samples - hms.EEG_WINDOW) // 2 if offset_s is None else round(offset_s * hms.EEG_RATE_HZ)
 
 
+def mirrored(uv: npt.NDArray[np.float32], start: int) -> npt.NDArray[np.float32]:
+    """The 50 s window at sample `start`, (10000, channels); beyond the file it goes on as the mirror image of what is there.
+
+    Edge samples are repeated. A file of less than the window is mirrored as often as it takes.
+
+    Raises:
+        RecordError: the window lies outside the file.
+    """
+    here = uv[max(start, 0) : max(start + hms.EEG_WINDOW, 0)]
+    if not len(here):
+        raise RecordError(f"EEG: expected a window at sample {start}, received {len(uv)} samples")
+    before = max(-start, 0)
+    return np.pad(here, ((before, hms.EEG_WINDOW - before - len(here)), (0, 0)), mode="symmetric")
+
+
 def crop_eeg(eeg: EegFile, offset_s: float | None) -> EegFile:
     """The labelled window, (10000, 19); what the file does not cover is NaN and noted.
 

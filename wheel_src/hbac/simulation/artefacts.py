@@ -54,10 +54,10 @@ def _add_eyes(eeg: Array, states: StateLevels, rng: np.random.Generator) -> None
     for rate, add in ((rng.exponential(10), add_blinks), (rng.exponential(12), add_glances)):
         at = at_random(samples, rate, rng)
         add(eeg, at[rng.random(len(at)) < states.awake[(at * EEG_RATE_HZ).astype(int)]], rng)
-    if rng.random() < 0.1:  # eyelid flutter: rhythmic, frontal, and no GRDA
+    if rng.random() < 0.05:  # eyelid flutter: rhythmic, frontal, and no GRDA
         gate = runs(samples, 0.1, 4.0, 0.2, rng) * states.awake
         wave = rhythm(rng.uniform(3, 9) * (1 + 0.08 * wander(samples, 0.7, rng)), harmonics((1, 0.2), (0, 0.1)))
-        eeg += over_head(wave * gate * np.float32(rng.uniform(15, 50)), [Source(p, 0.35) for p in _EYES])
+        eeg += over_head(wave * gate * np.float32(rng.uniform(5, 20)), [Source(p, 0.35) for p in _EYES])
 
 
 def add_blinks(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:

@@ -17,7 +17,7 @@ from hbac.simulation.amplifier import add_recording
 from hbac.simulation.artefacts import add_artefacts, add_mimic, add_muscle, ekg
 from hbac.simulation.background import background, draw_states
 from hbac.simulation.patient import Episode, Patient, draw_patient
-from hbac.simulation.patterns import MAKERS, Event, presence
+from hbac.simulation.patterns import PATTERNS, Event, presence, seizure
 from hbac.simulation.primitives import at_random, edges
 from hbac.simulation.scalp import Array
 from hbac.simulation.transients import add_discharges, add_transients
@@ -26,7 +26,7 @@ __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 LEAST_PATTERN_SHARE: Final = 0.12  # less pattern than this is not in the signal at all
 # Amplitude by kind of event, times the background's deviation in bipolar pairs.
-AMPLITUDE_OVER_BACKGROUND: Final = {"seizure": 12.0, "periodic": 9.5, "rhythmic": 5.5}
+AMPLITUDE_OVER_BACKGROUND: Final = {"seizure": 12.0, "periodic": 8.5, "rhythmic": 7.0}
 MAX_HEIGHT_UV: Final = 300.0
 USUAL_BACKGROUND_UV: Final = 10.0  # the background's deviation in bipolar pairs
 FAINTEST_FACTOR: Final = 0.42  # on the amplitude of a pattern that is nearly all "other"
@@ -85,6 +85,7 @@ def height_uv(event: Event, around: Array, patient: Patient, rng: np.random.Gene
     """Amplitude of an event: larger on a larger background `around` it, and the more the clearer it is."""
     pairs_uv = float(np.median((around[FIRST, ::4] - around[SECOND, ::4]).std(axis=1)))
     level = USUAL_BACKGROUND_UV * (max(pairs_uv, 2.0) / USUAL_BACKGROUND_UV) ** 0.7
+    level *= 1 - 0.25 * event.lateral * (event.kind == "rhythmic")
     prominence = FAINTEST_FACTOR * (CLEAREST_FACTOR / FAINTEST_FACTOR) ** event.clarity * rng.lognormal(0, 0.2)
     return min(MAX_HEIGHT_UV, float(AMPLITUDE_OVER_BACKGROUND[event.kind] * level * patient.strength * prominence))
 
@@ -96,19 +97,43 @@ def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.G
         _add_confuser(eeg, *_samples(eeg, episode.start_s, episode.stop_s), patient, rng)
     if event is None:
         return
-    ramp_s = rng.uniform(0, 3) if event.kind == "seizure" else float(np.clip(rng.lognormal(1.8, 0.9), 1, 40))
+    if event.kind == "seizure":
+        _add_seizure(eeg, episode, event, patient, rng, likeness)
+        return
+    ramp_s = float(np.clip(rng.lognormal(1.8, 0.9), 1, 40))
     start, stop = _samples(eeg, episode.start_s - ramp_s / 2, episode.stop_s + ramp_s / 2)
+    samples = stop - start
+    if samples < EEG_RATE_HZ:
+        return
+    same, ramp = np.random.default_rng(likeness), edges(samples, ramp_s, ramp_s)
+    envelope = presence(samples, event, rng) * np.float32(height_uv(event, eeg[:, start:stop], patient, same)) * ramp
+    eeg[:, start:stop] *= np.exp(np.float32(_stillness(event, patient)) * ramp)
+    eeg[:, start:stop] += PATTERNS[event.kind](samples, event, patient, rng, same) * envelope
+
+
+def _stillness(event: Event, patient: Patient) -> float:
+    """Natural log of what a pattern leaves of the background: least under clear generalised periodic discharges."""
+    share = 2.0 - 1.4 * event.lateral if event.kind == "periodic" else 0.5
+    return patient.stillness * share * event.clarity
+
+
+def _add_seizure(
+    eeg: Array, episode: Episode, event: Event, patient: Patient, rng: np.random.Generator, likeness: int
+) -> None:
+    """A seizure in its whole length, of which `eeg` may hold a part: its course is its own and not the file's."""
+    start, stop = _samples(eeg, episode.start_s, episode.stop_s)
+    begun = round(episode.start_s * EEG_RATE_HZ)
+    samples = round(episode.stop_s * EEG_RATE_HZ) - begun
     if stop - start < EEG_RATE_HZ:
         return
-    samples, same = stop - start, np.random.default_rng(likeness)
-    envelope = presence(samples, event, rng) * np.float32(height_uv(event, eeg[:, start:stop], patient, same))
-    if event.kind != "seizure":
-        envelope = envelope * edges(samples, ramp_s, ramp_s)
-    elif event.clarity > 0.5:
+    same = np.random.default_rng(likeness)
+    height = np.float32(height_uv(event, eeg[:, start:stop], patient, same))
+    if event.clarity > 0.5:
         _quieten(eeg, start, stop, rng)
         if rng.random() < 0.2:  # convulsive
-            add_muscle(eeg, start / EEG_RATE_HZ, samples / EEG_RATE_HZ * rng.uniform(0.3, 1), rng)
-    eeg[:, start:stop] += MAKERS[event.kind](samples, event, patient, rng, same) * envelope
+            add_muscle(eeg, start / EEG_RATE_HZ, (stop - start) / EEG_RATE_HZ * rng.uniform(0.3, 1), rng)
+    wave = seizure(samples, event, patient, rng, same)
+    eeg[:, start:stop] += wave[:, start - begun : stop - begun] * height
 
 
 def _samples(eeg: Array, start_s: float, stop_s: float) -> tuple[int, int]:

@@ -16,13 +16,13 @@ FOCI: Final = ("F7", "T3", "T5", "F3", "C3", "P3", "O1")  # a left name stands f
 FOCI_SHARE: Final = (0.2, 0.2, 0.17, 0.13, 0.12, 0.12, 0.06)
 # How the background behaves over minutes, with the share of patients.
 VIGILANCE: Final = {
-    "awake": 0.22,
-    "drowsy": 0.16,
-    "asleep": 0.14,
-    "encephalopathic": 0.26,
+    "awake": 0.20,
+    "drowsy": 0.15,
+    "asleep": 0.13,
+    "encephalopathic": 0.25,
     "sedated": 0.10,
-    "discontinuous": 0.07,
-    "suppressed": 0.05,
+    "discontinuous": 0.09,
+    "suppressed": 0.08,
 }
 MORPHOLOGY: Final = {
     "spike-wave": 0.25,
@@ -60,6 +60,8 @@ class Patient:
     lag_s: float  # of a generalised pattern, from front to back
     morphology: str  # of its discharges, one of MORPHOLOGY
     width_s: float  # of their sharpest phase, one standard deviation
+    irregularity: float  # of the intervals between them: their deviation over their mean
+    stillness: float  # natural log of the background under a clear periodic pattern over that elsewhere, 0 or less
     sporadic: float  # isolated epileptiform discharges a minute
     muscle: float  # bursts a minute
     tonic: float  # natural log of the power density of lasting muscle activity, uV^2/Hz; very low in most who sleep
@@ -81,8 +83,8 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
     return Patient(
         side=int(rng.choice((-1, 1))),
         focus=str(rng.choice(FOCI, p=FOCI_SHARE)),
-        delta_log_power=float(np.clip(rng.normal(2.35, 0.8), 0.2, 3.8)),
-        slope=float(rng.uniform(2.1, 3.1)),
+        delta_log_power=float(np.clip(rng.normal(1.2, 1.05), -1.8, 3.8)),
+        slope=float(rng.uniform(1.9, 3.2)),
         knee_hz=float(rng.uniform(0.5, 1.8)),
         focal_slowing=float(rng.uniform(0.2, 1.3) * slowing),
         frontal=float(rng.normal(0.6, 0.25)),
@@ -93,15 +95,17 @@ def draw_patient(rng: np.random.Generator, lateralised: bool) -> Patient:
         mu=float(rng.exponential(0.15)),
         breach=float(rng.uniform(0.5, 1.5) * (rng.random() < 0.08)),
         vigilance=one_of(VIGILANCE, rng),
-        periodic_hz=float(np.clip(rng.lognormal(0.1, 0.35), 0.5, 2.2)),
-        rhythmic_hz=float(np.clip(rng.lognormal(0.55, 0.25), 1.0, 3.3)),
+        periodic_hz=float(np.clip(rng.lognormal(0.0, 0.4), 0.4, 2.4)),
+        rhythmic_hz=float(np.clip(rng.lognormal(0.28, 0.36), 0.5, 3.0)),
         strength=float(np.clip(rng.lognormal(0.0, 0.25), 0.75, 1.6)),
-        extent_rad=float(rng.uniform(0.35, 0.8)),
-        other_side=float(rng.uniform(0.05, 0.3)),
-        predominance=one_of({"front": 0.5, "even": 0.25, "middle": 0.15, "back": 0.1}, rng),
+        extent_rad=float(rng.uniform(0.4, 0.9)),
+        other_side=float(rng.uniform(0.0, 0.35)),
+        predominance=one_of({"front": 0.4, "even": 0.4, "middle": 0.1, "back": 0.1}, rng),
         lag_s=float(rng.choice((rng.uniform(0.0, 0.03), rng.uniform(0.03, 0.13)))),
         morphology=one_of(MORPHOLOGY, rng),
-        width_s=float(rng.uniform(0.018, 0.045)),
+        width_s=float(rng.uniform(0.015, 0.045)),
+        irregularity=float(np.clip(rng.lognormal(np.log(0.2), 0.5), 0.04, 0.5)),
+        stillness=float(np.clip(rng.normal(-1.1, 0.8), -2.5, 0.0)),
         sporadic=float(rng.exponential(2.0) * (rng.random() < 0.25)),
         muscle=float(rng.exponential(1.2)),
         tonic=float(rng.normal(-3.2, 1.9)),

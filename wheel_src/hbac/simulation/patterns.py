@@ -49,10 +49,14 @@ def sources_of(event: Event, patient: Patient, rng: np.random.Generator) -> list
     if event.lateral < 0.5:
         lag = patient.lag_s * rng.uniform(0.7, 1.3)
         balance = patient.side * 1.2 * event.lateral + rng.normal(0, 0.05)
-        return generalised(patient.predominance, lag, balance)
+        return [
+            replace(source, gain=source.gain * float(rng.lognormal(0, 0.2)))
+            for source in generalised(patient.predominance, lag, balance)
+        ]
     focus = near_to(place_of(patient.focus, patient.side), 0.1, rng)
-    other = patient.other_side + (1 - patient.other_side) * 0.8 * 2 * (1 - event.lateral)
-    first, *rest = lateralised(focus, patient.extent_rad, min(other, 0.95), rng.uniform(0.0, 0.04))
+    own = patient.other_side * (0.5 if event.kind == "rhythmic" else 1.0)
+    other = own + (1 - own) * 0.8 * 2 * (1 - event.lateral)
+    first, *rest = lateralised(focus, patient.extent_rad, min(other, 0.95), rng.uniform(0.0, 0.06))
     return [replace(first, tilt=tuple(rng.normal(0, 0.2, 3))), *rest]
 
 
@@ -82,10 +86,11 @@ def periodic_discharges(
     samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator
 ) -> Array:
     """LPDs, GPDs and what lies between: nearly identical discharges at nearly regular intervals."""
-    hz = patient.periodic_hz * (1.2 - 0.2 * event.lateral) * same.uniform(0.93, 1.07) * (1 + 1.2 * event.ictal)
+    hz = patient.periodic_hz * (1.22 - 0.22 * event.lateral) * same.uniform(0.93, 1.07) * (1 + 1.2 * event.ictal)
     hz = hz + (max(hz, 1.3) - hz) * event.rhythmic
     drift = 1 + (0.04 + 0.15 * event.ictal) * smooth(wander(samples, 15, rng), 5)
-    jitter = float(np.clip((0.3 - 0.22 * event.clarity) * same.lognormal(0, 0.35), 0.03, 0.45))
+    spread = patient.irregularity * (1.2 - 0.25 * event.lateral) * (1.2 - 0.2 * event.clarity)
+    jitter = float(np.clip(spread * same.lognormal(0, 0.2), 0.03, 0.5))
     at = periodic(samples, np.clip(hz * drift, 0.3, 4).astype(np.float32), jitter, rng)
     at = at[rng.random(len(at)) > 0.25 * (1 - event.clarity)]
     widen = 1 + 1.5 * event.rhythmic
@@ -111,7 +116,7 @@ def _discharges(
 ) -> Array:
     """Each source shows each event a little larger or smaller than the others do."""
     waves = [
-        pulse_train(samples, at_s, events * (1 + 0.12 * rng.standard_normal((len(events), 1), dtype=np.float32)))
+        pulse_train(samples, at_s, events * (1 + 0.2 * rng.standard_normal((len(events), 1), dtype=np.float32)))
         for _ in sources
     ]
     return over_head(np.stack(waves), sources)
@@ -145,21 +150,21 @@ def rhythmic_delta(
 ) -> Array:
     """LRDA, GRDA and what lies between: waves without a pause, sharper the more periodic the event is."""
     mean_hz = patient.rhythmic_hz * same.uniform(0.94, 1.06) * (1 + 0.4 * event.ictal)
-    unsteady = 0.03 + 0.08 * (1 - event.clarity)
+    unsteady = same.uniform(0.03, 0.16) + 0.08 * (1 - event.clarity)
     hz = mean_hz * (1 + unsteady * wander(samples, 1.2, rng) + 0.05 * smooth(wander(samples, 20, rng), 8))
     hz = hz * np.exp(
         event.ictal * 0.4 * interpolated(np.linspace(0, 1, samples), (0, 0.5, 1), tuple(rng.normal(0, 1, 3)))
     )
-    sharpness = float(np.clip(1.3 * (1 - event.rhythmic) + same.uniform(0, 0.3), 0, 1))
+    sharpness = float(np.clip(1.1 * (1 - event.rhythmic) + same.uniform(0, 0.2), 0, 1))
     table = wave_table(sharpness, same)
     wave = rhythm(np.clip(hz, 0.5, 4.5).astype(np.float32), table, phase=rng.random())
     sources = sources_of(event, patient, same)
-    wax = np.exp((0.15 + 0.2 * (1 - event.clarity)) * wander(samples, 1.5, rng))
+    wax = np.exp((same.uniform(0.1, 0.45) + 0.2 * (1 - event.clarity)) * wander(samples, same.uniform(0.8, 2.5), rng))
     waves = np.stack([wave * wax * np.exp(0.2 * wander(samples, 1.0, rng)) for _ in sources])
     out = over_head(waves, sources)
     if same.random() < 0.15:  # +F
         out += _fast(samples, np.exp(0.4 * wander(samples, 2, rng)), sources, rng)
-    if same.random() < 0.2 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
+    if same.random() < 0.12 + 0.5 * (1 - event.rhythmic):  # +S: spikes here and there
         at = periodic(samples, mean_hz * rng.uniform(0.2, 0.6), 0.35, rng)
         spikes = bumps([(-1, 0, 0.02), (0.4, 0.06, 0.03)], len(at), 0.3, rng)
         out += rng.uniform(0.3, 0.7) * over_head(pulse_train(samples, at, spikes), sources)
@@ -168,7 +173,7 @@ def rhythmic_delta(
 
 def wave_table(sharpness: float, rng: np.random.Generator) -> Array:
     """One cycle: sinusoidal or notched at 0, sharply contoured at 1."""
-    smooth_one = harmonics((1, rng.uniform(0.05, 0.4), rng.uniform(0, 0.15)), (0, *rng.random(2)))
+    smooth_one = harmonics((1, rng.uniform(0, 0.35), rng.uniform(0, 0.1)), (0, *rng.random(2)))
     width = rng.uniform(0.05, 0.1)
     sharp_one = cycle(((-1, 0.5, width), (0.5, 0.5 + 2.2 * width, 1.5 * width), (-0.4 * rng.random(), 0.9, 0.12)))
     table = (1 - sharpness) * smooth_one + sharpness * sharp_one
@@ -200,6 +205,30 @@ SEIZURES: Final = {
     "fast discharges": Evolution((0, 0.3, 0.6, 1), (1.6, 2.6, 3.4, 2.0), (0.7, 1, 1, 0.8), (1.0, 0.9), 0.15),
     "rhythmic delta": Evolution((0, 0.4, 1), (2.1, 2.9, 1.6), (0.6, 1, 0.9), (0.2, 0.5), 0.1),
 }
+# How a seizure begins and ends: the share of frequency and of amplitude that its first and its last moment have. The four
+# onsets and four offsets, sixteen kinds of seizure, are those of Saggio et al. 2020, https://doi.org/10.7554/eLife.55632
+ONSETS: Final = {
+    "saddle-node": (1.0, 0.8),
+    "saddle-node on an invariant circle": (0.3, 0.8),
+    "supercritical Hopf": (1.0, 0.05),
+    "subcritical Hopf": (1.0, 0.5),
+}
+OFFSETS: Final = {
+    "saddle homoclinic": (0.35, 1.0),
+    "saddle-node on an invariant circle": (0.3, 0.8),
+    "supercritical Hopf": (1.0, 0.05),
+    "fold limit cycle": (1.0, 0.7),
+}
+ONSET_SHARE: Final = (0.05, 0.3)  # of a seizure, the least and the most that its onset takes, and likewise its offset
+
+
+def _onset_and_offset(elapsed: np.ndarray[Any, Any], rng: np.random.Generator) -> tuple[Array, Array]:
+    """(samples,) factors on the frequency and on the amplitude: they leave and approach zero as a square root does."""
+    onset, offset = ONSETS[str(rng.choice(list(ONSETS)))], OFFSETS[str(rng.choice(list(OFFSETS)))]
+    begun = np.sqrt(np.clip(elapsed / rng.uniform(*ONSET_SHARE), 0, 1))
+    left = np.sqrt(np.clip((1 - elapsed) / rng.uniform(*ONSET_SHARE), 0, 1))
+    hz, amplitude = ((first + (1 - first) * begun) * (last + (1 - last) * left) for first, last in zip(onset, offset))
+    return hz.astype(np.float32), amplitude.astype(np.float32)
 
 
 def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generator, same: np.random.Generator) -> Array:
@@ -212,8 +241,12 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
     elapsed = _elapsed(samples, rng)
     log_hz = np.log(interpolated(elapsed, kind.at, kind.hz)) + same.normal(0, 0.15)
     log_hz = log_hz * (0.4 + 0.6 * event.clarity) + log_hz.mean() * 0.6 * (1 - event.clarity)  # unclear: evolves less
+    hz_factor, amplitude_factor = _onset_and_offset(elapsed, same)
     unsteady = rng.uniform(0.02, 0.08)
-    hz = np.exp(log_hz + unsteady * wander(samples, 0.4, rng) + 0.05 * wander(samples, 5, rng)).astype(np.float32)
+    hz = hz_factor * np.exp(log_hz + unsteady * wander(samples, 0.4, rng) + 0.05 * wander(samples, 5, rng)).astype(
+        np.float32
+    )
+    hz = np.maximum(hz, 0.4)
     first, last = (wave_table(sharpness, same) for sharpness in kind.sharpness)
     sources, arrival = _ictal_sources(elapsed, event, patient, same)
     noise = coloured(lambda f: 0.06 / (1 + (f / 4) ** 2) * (f > 0.7), len(sources), samples, rng, 40.0)
@@ -221,11 +254,11 @@ def seizure(samples: int, event: Event, patient: Patient, rng: np.random.Generat
     for reached, irregular in zip(arrival, noise):
         wave = rhythm(hz, first, last, phase=rng.uniform(0.01, 0.05) * wander(samples, 1.5, rng))
         wax = np.exp(0.25 * wander(samples, 0.4, rng) + 0.2 * wander(samples, 3, rng))
-        waves.append((wave + rng.uniform(0.1, 0.6) * irregular) * wax * reached)
+        waves.append((wave + rng.uniform(0.1, 0.9) * irregular) * wax * reached)
     envelope = interpolated(elapsed, kind.at, kind.amplitude) * edges(
         samples, rng.uniform(0.3, 3), rng.uniform(0.1, 2.5)
     )
-    return over_head(np.stack(waves), sources) * envelope
+    return over_head(np.stack(waves), sources) * envelope * amplitude_factor
 
 
 def _elapsed(samples: int, rng: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -256,14 +289,14 @@ def _ictal_sources(
     return [first, *rest], [np.ones(len(elapsed), np.float32)] + [grow] * len(rest)
 
 
-MAKERS: Final = {"seizure": seizure, "periodic": periodic_pattern, "rhythmic": rhythmic_delta}
+PATTERNS: Final = {"periodic": periodic_pattern, "rhythmic": rhythmic_delta}
 
 
 def presence(samples: int, event: Event, rng: np.random.Generator) -> Array:
     """(samples,) how much of a pattern is there: waxing, waning, and coming and going in runs when it is unclear."""
-    share = float(np.clip(0.35 + 0.8 * event.clarity + rng.normal(0, 0.1), 0.25, 1))
-    if event.kind == "seizure":
-        return np.ones(samples, np.float32)
-    gate = runs(samples, share, rng.lognormal(2.2, 0.5), event.clarity + 0.2, rng)
+    comes_and_goes = event.kind == "rhythmic" and rng.random() < 0.35
+    share = 0.35 + 0.8 * event.clarity - 0.3 * comes_and_goes + rng.normal(0, 0.1)
+    run_s = rng.lognormal(1.6 if comes_and_goes else 2.2, 0.5)
+    gate = runs(samples, float(np.clip(share, 0.25, 1)), run_s, event.clarity + 0.2, rng)
     result: Array = gate * np.exp(0.2 * wander(samples, 8, rng) + 0.35 * smooth(wander(samples, 25, rng), 8))
     return result

@@ -115,10 +115,10 @@ def lateralised(focus: Place, extent_rad: float, other_side: float, lag_s: float
 
 # Gain of the front, middle and back of a generalised pattern.
 PREDOMINANCE: Final = {
-    "front": (1.0, 0.6, 0.3),
-    "even": (1.0, 0.85, 0.8),
-    "middle": (0.6, 1.0, 0.6),
-    "back": (0.4, 0.7, 1.0),
+    "front": (1.0, 0.7, 0.4),
+    "even": (1.0, 0.9, 0.9),
+    "middle": (0.7, 1.0, 0.7),
+    "back": (0.5, 0.75, 1.0),
 }
 
 

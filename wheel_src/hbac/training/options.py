@@ -23,6 +23,8 @@ SWITCHES = {  # of augmentations, beside mixup: as --without names them, and the
     "time_mask": "mask_times",
     "time_shift": "shift_time",
     "file_drop": "drop_file",
+    "shortening": "shorten",
+    "gain": "change_gain",
 }
 PRECISIONS = ("float32", "mixed_float16")
 

@@ -21,7 +21,7 @@ from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.three_zooms import ImageSettings
+from hbac.preprocessing.three_zooms import MirroringSettings
 from hbac.records.folders import where_looked
 from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
@@ -35,7 +35,7 @@ from hbac.training.state import claim_folder, take_folds
 from hbac.weights.checkpoints import Checkpoint, imagenet_backbone, mean_of_folds, new_manifest
 from hbac.weights.manifest import write_manifest
 
-PREPROCESSING = ImageSettings()
+PREPROCESSING = MirroringSettings()
 STATED_OPTIONS = (  # in the manifest, for readers
     "width",
     "fold_count",

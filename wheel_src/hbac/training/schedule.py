@@ -18,9 +18,13 @@ class ViewSettings:
     mask_times: float = 0.5
     shift_time: float = 0.5
     drop_file: float = 0.4  # half of them the EEG, half the spectrogram
+    shorten: float = 0.4  # to a clip
+    change_gain: float = 0.5
     widest_band_hz: float = 3.0
     longest_stretch: int = 30  # columns
     longest_shift_s: float = 1.0
+    shortest_s: float = 10.0  # of a clip
+    gain_log_spread: float = 0.4  # natural logarithm
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from hbac import hms
 from hbac.preprocessing.three_zooms import (
+    CHANNELS,
     HEIGHT,
     MISSING_UINT8,
     ROWS_PER_PAIR,
@@ -25,6 +26,7 @@ from hbac.training.schedule import ViewSettings
 
 COLUMNS_PER_S = (0.5, WIDTH / hms.EEG_WINDOW_S, 30.0)  # of the three channels
 COVERED_BY_EEG = slice(138, 162)  # columns of channel 0 that 50 s of EEG can rebuild
+MIRRORED_CLIPS_SHARE = 0.75  # of the clips: as inference makes them; the others are as a gap leaves them
 
 Array = npt.NDArray[Any]  # float32 or uint8
 
@@ -90,6 +92,54 @@ def drop_spectrogram(images: Array, settings: ImageSettings) -> Array:
     return out
 
 
+def shorten(images: Array, seconds: float, mirrored: bool, settings: ImageSettings) -> Array:
+    """The images as they are of a clip: only the middle `seconds` of the 50 s EEG are there, at least 10 s.
+
+    The rest is the clip's mirror image (`records.record.mirrored`) or missing. Channel 0 is left as it is: the
+    spectrogram file of a short EEG may be whole.
+    """
+    out = images.copy()
+    columns = _clip_columns(out.shape[2], COLUMNS_PER_S[1], seconds, mirrored)
+    out[..., 1] = images[:, :, np.abs(columns), 1]
+    out[:, :, columns < 0, 1] = _missing(images, settings)[0]
+    return out
+
+
+def shorten_spectrogram(images: Array, seconds: float, mirrored: bool, settings: ImageSettings) -> Array:
+    """The images without a spectrogram file: channel 0 as a clip's EEG gives it, which `shorten` makes of the EEG."""
+    out = drop_spectrogram(images, settings)
+    count = COVERED_BY_EEG.stop - COVERED_BY_EEG.start
+    margin_s = 0.0 if mirrored else hms.SPECTROGRAM_STEP_S  # a frame of 4 s that reaches over an end is not there
+    columns = _clip_columns(count, COLUMNS_PER_S[0], seconds - margin_s, mirrored)
+    out[:, :, COVERED_BY_EEG, 0] = out[:, :, COVERED_BY_EEG.start + np.abs(columns), 0]
+    out[:, :, COVERED_BY_EEG.start + np.flatnonzero(columns < 0), 0] = _missing(images, settings)[0]
+    return out
+
+
+def _clip_columns(count: int, per_second: float, seconds: float, mirrored: bool) -> npt.NDArray[np.int64]:
+    """(count,) which column of a centred stretch each column shows; -1 where it shows none."""
+    length = seconds * per_second
+    at = np.arange(count) + 0.5 - count / 2 + length / 2  # columns' middles from the clip's start
+    inside = (at >= 0) & (at < length)
+    folded = at % (2 * length)
+    folded = np.minimum(folded, 2 * length - folded)
+    columns = np.clip(np.floor(folded - length / 2 + count / 2), 0, count - 1).astype(np.int64)
+    return columns if mirrored else np.where(inside, columns, -1)
+
+
+def change_gain(images: Array, log_gain: float, settings: ImageSettings) -> Array:
+    """The images as they are of signals larger by the factor exp(`log_gain`); what is missing stays so."""
+    if images.dtype == np.uint8:
+        codes = np.arange(256, dtype=np.uint8)[:, None, None].repeat(CHANNELS, axis=2)  # (256, 1, 3)
+        changed = settings.to_uint8(change_gain(settings.from_uint8(codes), log_gain, settings))[:, 0]
+        return np.stack([changed[images[..., c], c] for c in range(CHANNELS)], axis=-1)
+    low, high = floor(settings), (settings.log_ceiling - settings.log_center) / settings.log_scale
+    nats, wave = images[..., :2], images[..., 2:]
+    louder = np.clip(nats + np.float32(2 * log_gain / settings.log_scale), low, high)
+    wave = np.arcsinh(np.sinh(wave) * np.float32(np.exp(log_gain)))
+    return np.concatenate([np.where(nats <= low, nats, louder), wave], axis=-1)
+
+
 def shift_time(images: Array, seconds: float, settings: ImageSettings) -> Array:
     """Move what all three channels show by the same time, later for positive `seconds`; what comes in is missing."""
     out = images.copy()
@@ -117,6 +167,18 @@ def _random_view(view: Array, settings: ImageSettings, views: ViewSettings, rng:
         view = mask_frequencies(view, low, low + rng.uniform(0, views.widest_band_hz), settings)
     if rng.random() < views.mask_times:
         view = mask_times(view, int(rng.integers(WIDTH)), int(rng.integers(1, views.longest_stretch + 1)), settings)
+    if rng.random() < views.change_gain:
+        view = change_gain(view, rng.normal(0, views.gain_log_spread), settings)
+    if rng.random() < views.shorten:
+        return _random_clip(view, settings, views, rng)
     if rng.random() < views.drop_file:
         view = (drop_eeg if rng.random() < 0.5 else drop_spectrogram)(view, settings)
     return view
+
+
+def _random_clip(view: Array, settings: ImageSettings, views: ViewSettings, rng: np.random.Generator) -> Array:
+    """A clip of any length, short ones most; mirrored more often than not, with a spectrogram file or without."""
+    seconds = views.shortest_s * (hms.EEG_WINDOW_S / views.shortest_s) ** rng.random()
+    mirrored = rng.random() < MIRRORED_CLIPS_SHARE
+    view = shorten(view, seconds, mirrored, settings)
+    return shorten_spectrogram(view, seconds, mirrored, settings) if rng.random() < 0.7 else view
