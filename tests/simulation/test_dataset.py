@@ -268,6 +268,21 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     assert len(digests(tmp_path / "1")) >= 8
 
 
+def test_eegs_alone_are_those_of_the_same_plan_without_spectrograms(tmp_path):
+    options = {"patients": 2, "seed": 9, "test_records": 1, "progress": False, "single": True}
+    for workers in (1, 2):
+        simulate(tmp_path / str(workers), workers=workers, eeg_alone=True, **options)
+    assert digests(tmp_path / "1") == digests(tmp_path / "2")
+    recordings = plan(2, 1, 9, single=True)
+    train = pd.read_csv(tmp_path / "1" / hms.TRAIN_TABLE)
+    assert train["eeg_id"].tolist() == sorted(r.eegs[0].eeg_id for r in recordings[:2] for _ in r.eegs[0].offsets_s)
+    for recording in recordings:
+        eeg = recording.eegs[0]
+        file = tmp_path / "1" / hms.eeg_folder(recording.split) / f"{eeg.eeg_id}.parquet"
+        assert pq.read_metadata(file).num_rows == eeg.length_s * hms.EEG_RATE_HZ
+        assert not list((tmp_path / "1" / hms.spectrogram_folder(recording.split)).iterdir())
+
+
 def test_another_seed_gives_another_signal():
     (one,), (other,) = plan(0, 1, 3), plan(0, 1, 4)
     assert not np.array_equal(render(one)[:1000], render(other)[:1000], equal_nan=True)
