@@ -1,8 +1,8 @@
 """Answers for another class mix than the folds were trained on, and that mix estimated from the answers themselves.
 
-Both are of Saerens, Latinne and Decaestecker 2002 (doi:10.1162/089976602753284446). Their expectation maximisation runs
-away where the answers are not calibrated, as on real EEG: KL 0.9 became 1.4, and 1.1 became 24. So the estimate is held
-near the training prior, as by a Dirichlet prior, and no class is moved far: see `estimated_prior`.
+Both are of Saerens, Latinne and Decaestecker 2002 (doi:10.1162/089976602753284446). Their expectation maximisation is
+left after its first round and held near the training prior: run to its end it runs away where answers are not
+calibrated, as on real EEG, where KL 0.86 became 1.37, and 1.08 became 24. `tests/bench/priors.py` measures it.
 """
 
 import numpy as np
@@ -10,10 +10,8 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-ENOUGH = 50  # records for an estimate
-STRENGTH = 1.0  # the training prior counts as so many records for each record that was answered
-ROUNDS = 200  # at most; the estimate moves by less than MOVED long before
-MOVED = 1e-9
+ENOUGH = 50  # records for an estimate: it cost 0.007 of KL at most over 100 drawn sets, of 20 records 0.04
+HOLD = 1.0  # how much the training prior counts beside the mean answer; with 2, calibrated answers gain too little
 
 
 def for_prior(answers: Floats, training: Floats, prior: Floats) -> Floats:
@@ -35,8 +33,9 @@ def for_prior(answers: Floats, training: Floats, prior: Floats) -> Floats:
 def estimated_prior(answers: Floats, training: Floats) -> Floats:
     """The class mix of the records that were answered, which are `ENOUGH` or more for an estimate worth its name.
 
-    The maximum a posteriori by expectation maximisation: each round takes the mean of the answers for the last mix and
-    the training prior, which counts as `STRENGTH` records for each record.
+    It lies half-way between the training prior and the mean answer. That is the first round of expectation maximisation
+    with a Dirichlet prior, in which the training prior counts as `HOLD` records for each record. No class loses more than
+    half of its share, and none comes above (1 + training_c) / 2, whatever the answers are.
 
     Args:
         answers: (records, 6) probabilities for the training prior.
@@ -45,10 +44,5 @@ def estimated_prior(answers: Floats, training: Floats) -> Floats:
     Returns:
         (6,) float64, each above 0, summing to 1.
     """
-    prior = training
-    for _ in range(ROUNDS):
-        last, mean = prior, for_prior(answers, training, prior).mean(axis=0)
-        prior = (mean + STRENGTH * training) / (1 + STRENGTH)
-        if np.abs(prior - last).max() < MOVED:
-            break
+    prior: Floats = (answers.mean(axis=0) + HOLD * training) / (1 + HOLD)
     return prior
