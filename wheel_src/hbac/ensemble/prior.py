@@ -2,7 +2,7 @@
 
 Both are of Saerens, Latinne and Decaestecker 2002 (doi:10.1162/089976602753284446). Their expectation maximisation is
 left after its first round and held near the training prior: run to its end it runs away where answers are not
-calibrated, as on real EEG, where KL 0.86 became 1.37, and 1.08 became 24. `tests/bench/priors.py` measures it.
+calibrated, as on real EEG, where KL 0.86 became 2.2, and 1.08 became 26. `tests/bench/priors.py` measures it.
 """
 
 import numpy as np
