@@ -5,6 +5,7 @@ what one would type stands in ARGUMENTS below. At home:
 
     python kernel/infer.py --test-dir DIR [--manifest FILE] [--output submission.csv] [--batch-size N] [--workers N]
                            [--strict] [--resume] [--time-budget 8h30m] [--flip-tta] [--engine tensorflow|openvino]
+                           [--prior train|uniform|estimate|FILE]
 
 The same as `hbac predict`: this file only makes the package importable.
 """
@@ -19,7 +20,7 @@ import zipfile
 from pathlib import Path
 
 # Settings
-ARGUMENTS = ""  # for example "--flip-tta --time-budget 6h"; what is typed comes after it, and the later one counts
+ARGUMENTS = ""  # for example "--flip-tta --prior estimate"; what is typed comes after it, and the later one counts
 
 
 def main(arguments: list[str]) -> int:

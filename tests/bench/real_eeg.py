@@ -37,7 +37,7 @@ def main() -> None:
     labels = pd.read_csv(options.folder / "labels.csv")
     manifest = read_manifest(options.manifest)
     ensemble = Ensemble(manifest, make_engine(options.engine, manifest.network, None))
-    prior = np.array(manifest.class_prior)
+    prior = np.array(manifest.training_prior)
     groups = {
         "all": np.ones(len(labels), bool),
         **{name: labels["set"].to_numpy() == name for name in labels["set"].unique()},

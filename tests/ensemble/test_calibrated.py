@@ -478,7 +478,9 @@ def test_a_wrong_keras_file_named_by_a_manifest_is_refused(tmp_path):
     path = tmp_path / "best_model.keras"
     export_keras(random_tensors(net, 0), net, path)
     fold = Fold(path.name, sha256_of(path), path.stat().st_size, 1.0, {}, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-    manifest = Manifest(tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), [], (fold,), {})
+    manifest = Manifest(
+        tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, [], (fold,), {}
+    )
     with pytest.raises(
         WeightsError, match=r"best_model\.keras: .*'conv1_conv': expected .* with filters 8, received 2"
     ):
@@ -507,3 +509,21 @@ def test_a_new_manifest_refuses_folds_that_answer_nothing(tmp_path):
     engine = FixedEngine([[0, 0, np.nan, 0, 0, 0]])
     with pytest.raises(WeightsError, match=r"a\.safetensors: expected finite logits"):
         new_manifest([Checkpoint(tmp_path / "a.safetensors")], tmp_path, "t", PRESETS[THREE_ZOOMS], NET, engine)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, (0.5, 0.1, 0.1, 0.1, 0.1, 0.1)), ((1 / 6,) * 6, (1 / 6,) * 6)])
+def test_a_new_manifest_s_training_prior_is_its_class_prior_unless_given(tmp_path, given, expected):
+    write_safetensors(tmp_path / "a.safetensors", random_tensors(NET, 0))
+    manifest = new_manifest(
+        [Checkpoint(tmp_path / "a.safetensors")],
+        tmp_path,
+        "t",
+        PRESETS[THREE_ZOOMS],
+        NET,
+        FixedEngine([[0] * 6]),
+        class_prior=[0.5, 0.1, 0.1, 0.1, 0.1, 0.1],
+        training_prior=given,
+    )
+    assert manifest.training_prior == expected
+    write_manifest(manifest, tmp_path / MANIFEST_NAME)
+    assert read_manifest(tmp_path / MANIFEST_NAME) == manifest

@@ -6,6 +6,7 @@ import pytest
 
 from hbac.inference.answers import Answer
 from hbac.inference.budget import Effort
+from hbac.inference.priors import Prior
 from hbac.inference.report import summary_of
 from hbac.preprocessing.load import Status
 from hbac.records.record import Record
@@ -16,7 +17,7 @@ FULL = Effort(3, False)
 def answered(status: Status, eeg_sha256: str | None, spectrogram_sha256: str | None, notes: tuple[str, ...] = ()):  # type: ignore[no-untyped-def]
     record = Record(7, 8, 9, Path("7"), Path("8"), None, None, eeg_sha256, spectrogram_sha256)
     answer = Answer(7, (1.0, 0, 0, 0, 0, 0), status, (), 3)
-    return summary_of(Path("out.csv"), [record], [answer], FULL, 1.0, notes)
+    return summary_of(Path("out.csv"), [record], [answer], FULL, 1.0, notes, Prior("train", (1 / 6,) * 6))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -20,8 +21,9 @@ import pytest
 from conftest import package_folder
 
 from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.prior import ENOUGH
 from hbac.errors import HbacError, InputError, OutputError, WeightsError
-from hbac.hms import VOTE_COLUMNS
+from hbac.hms import CLASSES, VOTE_COLUMNS
 from hbac.inference import run as inference
 from hbac.inference.answers import source_of
 from hbac.inference.budget import Effort
@@ -169,6 +171,37 @@ def test_a_file_that_is_there_again_after_resume_is_read(settings: RunSettings) 
     assert predict(replace(settings, resume=True, strict=True)).status == {OK: 6}
 
 
+def test_a_prior_takes_the_place_of_training_s_in_every_row_and_is_reported(settings: RunSettings) -> None:
+    """The journal of a run without a prior is taken up: answers stand there as the folds gave them."""
+    predict(settings)
+    trained = pd.read_csv(settings.output).set_index("eeg_id")
+    records = read_test_table(settings.test_dir)
+    for path in (records[0].eeg_path, records[1].eeg_path, records[1].spectrogram_path):
+        path.unlink()  # type: ignore[union-attr]
+    with pytest.raises(InputError, match="2 were not"):
+        predict(replace(settings, strict=True))
+    summary = predict(replace(settings, resume=True, prior="uniform"))
+    received = pd.read_csv(settings.output).set_index("eeg_id")
+    whole = [record.eeg_id for record in records[2:]]
+    odds = trained.loc[whole] / np.array(read_manifest(settings.manifest).training_prior)
+    np.testing.assert_allclose(received.loc[whole], odds.div(odds.sum(axis=1), axis=0), atol=1e-6)
+    np.testing.assert_allclose(received.loc[records[1].eeg_id], [1 / 6] * 6, rtol=1e-12)
+    assert summary.status == {OK: 4, SPECTROGRAM_ONLY: 1, UNREADABLE: 1}
+    reported = report_of(settings)["prior"]
+    assert (reported["name"], reported["note"]) == ("uniform", "")
+    assert reported["shares"] == pytest.approx(dict.fromkeys(CLASSES, 1 / 6))
+    assert summary.prior.line() == f"answers for the prior uniform: {', '.join(f'{name} 0.167' for name in CLASSES)}"
+
+
+def test_an_estimate_from_a_handful_of_records_leaves_the_answers_and_says_so(settings: RunSettings) -> None:
+    predict(settings)
+    trained = pd.read_csv(settings.output)
+    summary = predict(replace(settings, prior="estimate"))
+    np.testing.assert_allclose(pd.read_csv(settings.output), trained, atol=1e-6)
+    assert "as trained: expected 50 whole records for an estimate, received 6" in summary.prior.line()
+    assert report_of(settings)["prior"]["note"] == summary.prior.note
+
+
 def swap(one: Path, other: Path) -> None:
     kept = one.with_suffix(".kept")
     one.rename(kept)
@@ -255,6 +288,16 @@ def link_to_input(settings: RunSettings, tmp_path: Path) -> RunSettings:
     return replace(settings, output=tmp_path / "x.csv")
 
 
+def bad_prior(settings: RunSettings, folder: Path) -> RunSettings:
+    (folder / "prior.json").write_text(json.dumps({**dict.fromkeys(CLASSES, 0.2), "lpd": -0.0}))
+    return replace(settings, prior=str(folder / "prior.json"))
+
+
+def prior_as_output(settings: RunSettings, folder: Path) -> RunSettings:
+    (folder / "prior.csv").write_text(",".join(CLASSES) + "\n1,1,1,1,1,1\n")
+    return replace(settings, prior=str(folder / "prior.csv"), output=folder / "prior.csv")
+
+
 def resume_into_a_pipe(settings: RunSettings, folder: Path) -> RunSettings:
     os.mkfifo(folder / "pipe")
     return replace(settings, output=folder / "pipe", resume=True)
@@ -276,6 +319,9 @@ REFUSALS = {
     "output below a file": (lambda s, t: replace(s, output=s.manifest / "x" / "y.csv"), OutputError, "folder to write"),
     "no workers": (lambda s, t: replace(s, workers=0), InputError, "workers: expected 1 or more, received 0"),
     "no batch": (lambda s, t: replace(s, batch_size=0), InputError, "batch_size"),
+    "no prior of that name": (lambda s, t: replace(s, prior="test"), InputError, "train, uniform, estimate or a file"),
+    "a bad prior": (bad_prior, InputError, "lpd: expected a number above 0"),
+    "output is the prior": (prior_as_output, OutputError, "one that it reads"),
     "unknown engine": (lambda s, t: replace(s, engine="abacus"), InputError, "abacus"),
 }
 if importlib.util.find_spec("zstandard") is None:
@@ -313,19 +359,24 @@ def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSe
     assert len(written[0].splitlines()) == 7
 
 
+def kill_after(lines: int, command: Sequence[object], journal: Path) -> None:
+    """Run `hbac` and kill it as soon as its journal has so many lines."""
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    arguments = [sys.executable, "-m", "hbac", *map(str, command)]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (journal.exists() and len(journal.read_text().splitlines()) >= lines):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
     command = ["predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--quiet", "--output"]
     whole = settings.output.with_name("whole.csv")
     assert hbac(*command, whole).returncode == 0
     journal = settings.output.with_name(".submission.csv.journal")
-    environment = {**os.environ, "PYTHONPATH": package_folder()}
-    arguments = [sys.executable, "-m", "hbac", *map(str, command), str(settings.output)]
-    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not (journal.exists() and len(journal.read_text().splitlines()) >= 3):
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
+    kill_after(3, [*command, settings.output], journal)
     assert not settings.output.exists()
     lines = journal.read_text().splitlines()
     done = hbac(*command, settings.output, "--resume")
@@ -333,6 +384,43 @@ def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> 
     assert 3 <= len(lines) < 8
     assert settings.output.read_bytes() == whole.read_bytes()
     assert not journal.exists()
+
+
+def many_records(folder: Path, count: int) -> Path:
+    """A test folder in which each record of `folder` comes under several ids."""
+    table = pd.read_csv(folder / "test.csv")
+    out = folder.with_name("many")
+    shutil.copytree(folder / "test_spectrograms", out / "test_spectrograms")
+    (out / "test_eegs").mkdir()
+    rows = []
+    for i in range(count):
+        row = table.iloc[i % len(table)].copy()
+        shutil.copy(folder / "test_eegs" / f"{row['eeg_id']}.parquet", out / "test_eegs" / f"{1000 + i}.parquet")
+        row["eeg_id"] = 1000 + i
+        rows.append(row)
+    pd.DataFrame(rows, columns=table.columns).to_csv(out / "test.csv", index=False)
+    return out
+
+
+@pytest.mark.slow
+def test_a_killed_run_with_an_estimate_resumes_to_the_same_bytes_and_with_any_other_prior(
+    settings: RunSettings, tmp_path: Path, hbac
+) -> None:  # type: ignore[no-untyped-def]
+    folder = many_records(settings.test_dir, ENOUGH + 2)
+    command = ["predict", "--test-dir", folder, "--manifest", settings.manifest, "--quiet", "--output"]
+    whole, trained = settings.output.with_name("whole.csv"), settings.output.with_name("trained.csv")
+    assert "answers for the prior estimate: seizure " in hbac(*command, whole, "--prior", "estimate").stdout
+    assert hbac(*command, trained).returncode == 0
+    assert whole.read_bytes() != trained.read_bytes()
+    journal = settings.output.with_name(".submission.csv.journal")
+    kill_after(3, [*command, settings.output, "--prior", "estimate"], journal)
+    kept = tmp_path / "kept"
+    shutil.copy(journal, kept)
+    for prior, expected in (("estimate", whole), ("train", trained)):
+        shutil.copy(kept, journal)
+        done = hbac(*command, settings.output, "--resume", "--prior", prior)
+        assert done.returncode == 0, done.stderr
+        assert settings.output.read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.slow

@@ -110,12 +110,13 @@ def test_the_script_runs_from_any_folder_with_nothing_installed(test_dir: Path, 
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     (tmp_path / "cwd").mkdir()
     done = subprocess.run(
-        [*command, "--flip-tta", "--workers", "1", "--batch-size", "4", "--time-budget", "1h"],
+        [*command, "--flip-tta", "--workers", "1", "--batch-size", "4", "--time-budget", "1h", "--prior", "uniform"],
         cwd=tmp_path / "cwd", env=environment, capture_output=True, text=True, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "predict: 100%" in done.stderr
     assert "record/s" in done.stderr
+    assert "answers for the prior uniform: seizure 0.167" in done.stdout
     ids = [int(line.split(",")[0]) for line in (test_dir / "sample_submission.csv").read_text().splitlines()[1:]]
     check_submission(tmp_path / "cwd" / "submission.csv", ids)
 

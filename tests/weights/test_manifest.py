@@ -18,6 +18,7 @@ from hbac.preprocessing.three_zooms import SHAPE, THREE_ZOOMS
 from hbac.weights.manifest import MANIFEST_NAME, MAX_BYTES, Fold, Manifest, read_manifest, write_manifest
 
 PRIOR = (0.1, 0.2, 0.1, 0.1, 0.1, 0.4)
+TRAINING_PRIOR = (0.2, 0.2, 0.1, 0.1, 0.1, 0.3)
 
 PROBE_SHAPE = probe_shape(SHAPE)
 
@@ -38,6 +39,7 @@ def example(folder, **changes):
         preprocessing=PRESETS[THREE_ZOOMS],
         temperature=1.25,
         class_prior=PRIOR,
+        training_prior=TRAINING_PRIOR,
         golden_image=golden_image,
         folds=folds,
         training={"command": "train.py", "epochs": 3, "lr": [1e-3, None, True], "nested": {"a": {"b": "c"}}},
@@ -81,7 +83,7 @@ def test_what_is_written_reads_back_the_same(tmp_path, preset):
 
 def test_the_file_states_schema_classes_and_digest(path):
     document = json.loads(path.read_text())
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert document["classes"] == ["seizure_vote", "lpd_vote", "gpd_vote", "lrda_vote", "grda_vote", "other_vote"]
     assert document["preprocessing"]["digest"] == PRESETS[THREE_ZOOMS].digest()
     assert document["network"] == {"width": 8, "input_shape": [400, 300, 3]}
@@ -104,6 +106,7 @@ def test_whole_numbers_stand_for_floats(path):
         ({"temperature": float("nan")}, "manifest.temperature"),
         ({"title": ""}, "manifest.title"),
         ({"class_prior": (0.5,) * 6}, "manifest.class_prior"),
+        ({"training_prior": (0.5, 0.5, 0.0, 0.0, 0.0, 0.0)}, "manifest.training_prior"),
         ({"folds": ()}, "manifest.folds"),
         ({"training": {"loss": float("inf")}}, "manifest.training.loss"),
         ({"network": NetworkSettings(width=0)}, "manifest.network.width"),
@@ -114,6 +117,17 @@ def test_what_could_not_be_read_again_is_not_written(tmp_path, changes, named):
     with pytest.raises(WeightsError, match=named):
         write_manifest(example(tmp_path, **changes), tmp_path / MANIFEST_NAME)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_without_a_training_prior_it_is_the_class_prior(path, schema):
+    alter(path, lambda d: [d.pop("training_prior"), d.update(schema=schema)])
+    assert read_manifest(path) == example(path.parent, training_prior=PRIOR)
+
+
+def test_schema_1_has_no_training_prior(path):
+    alter(path, lambda d: d.update(schema=1))
+    refused(path, "training_prior", "unknown")
 
 
 # --- keys, types, ranges
@@ -131,6 +145,7 @@ def _put(document, at, value):
     document[at[-1]] = value
 
 
+OPTIONAL = {"training_prior"}
 OBJECTS = ((), ("network",), ("preprocessing",), ("folds", 1))
 
 
@@ -148,7 +163,7 @@ def test_an_unknown_key_is_refused_by_name(path, at):
 
 @pytest.mark.parametrize("at", OBJECTS, ids=lambda at: "/".join(map(str, at)) or "top")
 def test_every_missing_key_is_refused_by_name(path, at):
-    for key in list(_get(json.loads(path.read_text()), at)):
+    for key in set(_get(json.loads(path.read_text()), at)) - OPTIONAL:
         good = path.read_text()
         alter(path, lambda d, key=key: _get(d, at).pop(key))
         refused(path, key, "missing")
@@ -158,7 +173,7 @@ def test_every_missing_key_is_refused_by_name(path, at):
 KEYS = [
     ("schema",), ("title",), ("network",), ("network", "width"), ("network", "input_shape"), ("preprocessing",),
     ("preprocessing", "preset"), ("preprocessing", "clip_uv"), ("preprocessing", "digest"), ("classes",), ("temperature",),
-    ("class_prior",), ("class_prior", 2), ("golden_image",), ("golden_image", 1), ("golden_image", 2, 14, 8), ("folds",),
+    ("class_prior",), ("class_prior", 2), ("training_prior",), ("training_prior", 5), ("golden_image",), ("golden_image", 1), ("golden_image", 2, 14, 8), ("folds",),
     ("folds", 0), ("folds", 0, "file"), ("folds", 1, "sha256"), ("folds", 1, "bytes"), ("folds", 1, "weight"),
     ("folds", 0, "score"), ("folds", 0, "score", "kl"), ("folds", 1, "golden"), ("folds", 1, "golden", 5), ("training",),
 ]  # fmt: skip
@@ -218,11 +233,18 @@ def test_a_value_of_the_wrong_type_is_refused_with_its_key(path, at):
         (("class_prior",), [0.1, 0.2, 0.1, 0.1, 0.1, 0.39]),
         (("class_prior",), [1.1, -0.1, 0, 0, 0, 0]),
         (("class_prior",), [0.2] * 5),
+        (("training_prior",), [0.1, 0.2, 0.1, 0.1, 0.1, 0.39]),
+        (("training_prior",), [0.6, 0.0, 0.1, 0.1, 0.1, 0.1]),
+        (("training_prior",), [0.6, 1e-7, 0.1, 0.1, 0.1, 0.1 - 1e-7]),
+        (("training_prior",), [1.1, -0.1, 0, 0, 0, 0]),
+        (("training_prior",), [0.2] * 5),
         (("folds", 1, "golden"), [1 / 7] * 7),
         (("folds", 0, "sha256"), "A" * 64),
         (("folds", 0, "sha256"), "a" * 63),
         (("folds", 0, "sha256"), "g" * 64),
-        (("schema",), 2),
+        (("schema",), 0),
+        (("schema",), 3),
+        (("schema",), 2.0),
         (("schema",), "1"),
         (("classes",), list(hms.VOTE_COLUMNS[::-1])),
         (("classes",), list(hms.VOTE_COLUMNS[:5])),
@@ -340,7 +362,7 @@ def test_nesting_that_exhausts_python_is_refused(path, at):
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ('"schema": 1', '"schema": 1, "schema": 1', "'schema' twice"),
+        ('"schema": 2', '"schema": 2, "schema": 2', "'schema' twice"),
         ('"width": 8', '"width": 8, "width": 9', "'width' twice"),
         ('"epochs": 3', '"epochs": 3, "epochs": 3', "'epochs' twice"),
         ('"kl": 0.3', '"kl": 0.3, "kl": 0.1', "'kl' twice"),

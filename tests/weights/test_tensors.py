@@ -273,7 +273,11 @@ def fold(tmp_path):
     path = tmp_path / "fold.safetensors"
     write_safetensors(path, random_tensors(NET, 1), np.float16)
     entry = Fold(path.name, sha256_of(path), path.stat().st_size, 1.0, {}, (1.0, 0, 0, 0, 0, 0))
-    return Manifest(tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), [], (entry,), {}), entry, path
+    return (
+        Manifest(tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, [], (entry,), {}),
+        entry,
+        path,
+    )
 
 
 def test_a_fold_of_the_stated_size_and_digest_loads(fold):

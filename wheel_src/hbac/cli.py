@@ -94,6 +94,8 @@ def _predict_parser(parser: argparse.ArgumentParser) -> None:
     add("--time-budget", metavar="8h30m", help=budget)
     flip = "also answer each record with left and right exchanged, and average"
     add("--flip-tta", action="store_true", help=flip)
+    prior = "class mix that the answers are for: train, uniform, estimate (the test set's own), or a file of six shares [train]"
+    add("--prior", default="train", metavar="WHICH", help=prior)
     engine = "what computes the network [openvino where it is installed and no GPU is there, else tensorflow]"
     add("--engine", choices=ENGINES, default=AUTO, help=engine)
     add("--quiet", action="store_true", help="no progress bar")
@@ -181,6 +183,7 @@ def _predict(options: argparse.Namespace) -> None:
             resume=options.resume,
             time_budget_s=parse_duration(options.time_budget) if options.time_budget else None,
             flip_tta=options.flip_tta,
+            prior=options.prior,
             engine=options.engine,
             sha256_list=options.sha256,
             progress=not options.quiet,
@@ -194,6 +197,7 @@ def _predict(options: argparse.Namespace) -> None:
     ]
     if summary.report and len(summary.problems) > LISTED:
         lines.append(f"... and {len(summary.problems) - LISTED} more such rows in {summary.report}")
+    lines.append(summary.prior.line())
     stream = sys.stderr if is_standard_output(options.output) else sys.stdout  # nothing stands behind a table's rows
     print(*lines, summary.line(), sep="\n", file=stream)
 

@@ -13,6 +13,7 @@ from hbac.files import is_stream, write_atomically
 from hbac.inference.answers import Answer
 from hbac.inference.budget import Effort
 from hbac.inference.endings import bare_name
+from hbac.inference.priors import Prior
 from hbac.preprocessing.load import EEG_ONLY, INCOMPLETE, OK, SPECTROGRAM_ONLY, SUSPECT
 from hbac.records.record import Record
 from hbac.version import __version__
@@ -38,6 +39,7 @@ class Summary:
     status: dict[str, int]  # rows by status
     seconds: float
     problems: tuple[Problem, ...]  # rows that were not answered by the whole ensemble from both files
+    prior: Prior  # that the answers are for
     verified: int | None = None  # files that were read with the SHA-256 that a list states; None without a list
     notes: tuple[str, ...] = ()  # on the run as a whole
 
@@ -81,7 +83,13 @@ def report_beside(output: Path) -> Path | None:
 
 
 def summary_of(
-    output: Path, records: list[Record], answers: list[Answer], full: Effort, seconds: float, notes: tuple[str, ...]
+    output: Path,
+    records: list[Record],
+    answers: list[Answer],
+    full: Effort,
+    seconds: float,
+    notes: tuple[str, ...],
+    prior: Prior,
 ) -> Summary:
     """Count the answers of `records`, each of which has one; `full` is what a record gets while there is time."""
 
@@ -100,6 +108,7 @@ def summary_of(
         ),
         verified=_verified(records, rows),
         notes=notes,
+        prior=prior,
     )
 
 
@@ -146,6 +155,7 @@ def write_run_report(
             {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
         ],
         "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
+        "prior": summary.prior.document(),
         "engine": engine,
         "settings": {
             key: str(value) if isinstance(value, Path) else value

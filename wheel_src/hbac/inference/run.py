@@ -15,6 +15,7 @@ from hbac.inference.answers import Answer, answers, source_of
 from hbac.inference.budget import Budget, Effort
 from hbac.inference.endings import compression_of
 from hbac.inference.journal import Journal
+from hbac.inference.priors import NAMES, TRAIN, Rows
 from hbac.inference.report import StartClock, Summary, report_beside, summary_of, write_run_report
 from hbac.inference.submission import differs_from_template, order_of_rows, write_submission
 from hbac.machine.environment import settle
@@ -44,6 +45,7 @@ class RunSettings:
     resume: bool = False
     time_budget_s: float | None = None
     flip_tta: bool = False
+    prior: str = TRAIN  # that the answers are for: train, uniform, estimate, or a file of six shares
     engine: str = AUTO
     sha256_list: Path | None = None  # of the input files, as sha256sum writes it
     progress: bool = True
@@ -75,6 +77,7 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
         notes += _unlisted(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
+    rows = Rows(settings.prior, manifest)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
     if difference := differs_from_template(ids, settings.test_dir):
         notes.append(f"{difference}; the rows follow {hms.TEST_TABLE}")
@@ -99,7 +102,8 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
                     journal.add(answer)
                     clock.mark("first_record")
                     bar.update()
-        summary = summary_of(settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes))
+        prior, probabilities = rows.of(journal.answers)
+        summary = summary_of(settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes), prior)
         write_run_report(summary, asdict(settings), manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
@@ -108,7 +112,7 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
                 f"{first.eeg_id} ({first.status}: {'; '.join(first.notes)})"
                 + (f"; all of them in {summary.report}" if summary.report else "")
             )
-        write_submission(settings.output, ids, {answer.eeg_id: answer.probabilities for answer in journal.answers})
+        write_submission(settings.output, ids, probabilities)
         journal.remove()
     return summary
 
@@ -171,6 +175,7 @@ def _check_output(settings: RunSettings) -> None:
         raise OutputError(f"{output.parent}: expected a folder to write to: {error.strerror}") from error
     inputs = [settings.test_dir / hms.TEST_TABLE, settings.test_dir / hms.SAMPLE_SUBMISSION, settings.manifest]
     inputs += [settings.sha256_list] if settings.sha256_list else []
+    inputs += [] if settings.prior in NAMES else [Path(settings.prior)]
     for place in filter(None, (output, journal, report)):
         check_place(place)
         if os.path.realpath(place) in map(os.path.realpath, inputs):
@@ -183,7 +188,7 @@ def _journal_beside(output: Path) -> Path | None:
 
 
 def _fingerprint(settings: RunSettings, digests: dict[str, str | None], engine: str) -> dict[str, Any]:
-    """What decides all answers, so that a journal is only taken up by the run it belongs to."""
+    """What decides all answers, so that a journal is only taken up by the run it belongs to. A prior comes after it."""
     return {
         "hbac": __version__,
         **digests,

@@ -97,6 +97,7 @@ def new_manifest(
     temperature: float = 1.0,
     class_prior: Sequence[float] = hms.MEAN_VOTE,
     training: dict[str, Any] | None = None,
+    training_prior: Sequence[float] | None = None,
 ) -> Manifest:
     """Describe checkpoints so that they can be checked later: digests, sizes, and answers to the golden record.
 
@@ -110,6 +111,7 @@ def new_manifest(
         temperature: that logits are divided by.
         class_prior: (6,) the answer for a record that cannot be read.
         training: how they were made, for readers.
+        training_prior: (6,) the class mix that the logits answer for, each class above 0; None for `class_prior`.
 
     Raises:
         WeightsError: a file is missing, lies elsewhere, is not a checkpoint of the network, or its answer is not finite.
@@ -123,6 +125,7 @@ def new_manifest(
         preprocessing=preprocessing,
         temperature=temperature,
         class_prior=tuple(class_prior),
+        training_prior=tuple(class_prior if training_prior is None else training_prior),
         golden_image=probe(image),
         folds=folds,
         training=training or {},

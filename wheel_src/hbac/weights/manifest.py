@@ -1,4 +1,4 @@
-"""The manifest: which network, which preprocessing, which folds, and what they must answer. JSON, schema 1."""
+"""The manifest: which network, which preprocessing, which folds, and what they must answer. JSON, schema 2."""
 
 import json
 import re
@@ -39,6 +39,7 @@ class Manifest:
     preprocessing: Preset
     temperature: float
     class_prior: tuple[float, ...]  # (classes,), sums to 1: the answer for a record that cannot be read
+    training_prior: tuple[float, ...]  # (classes,), sums to 1: the class mix that the folds' logits answer for
     golden_image: list[list[list[float]]]
     folds: tuple[Fold, ...]
     training: dict[str, Any]  # how the folds were made; informative
@@ -68,7 +69,7 @@ def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest.
 
     Raises:
-        WeightsError: it is missing, not JSON, or any part of it is not as schema 1 has it.
+        WeightsError: it is missing, not JSON, or any part of it is not as its schema has it.
     """
     try:
         with open(path, "rb") as file:
@@ -96,6 +97,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
         "classes": list(hms.VOTE_COLUMNS),
         "temperature": manifest.temperature,
         "class_prior": list(manifest.class_prior),
+        "training_prior": list(manifest.training_prior),
         "golden_image": manifest.golden_image,
         "folds": [asdict(fold) for fold in manifest.folds],
         "training": manifest.training,

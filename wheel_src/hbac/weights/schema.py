@@ -14,7 +14,7 @@ from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import PRESETS
 
-SCHEMA = 1
+SCHEMA = 2  # that is written; 1 is read too
 
 
 MAX_FOLDS = 64
@@ -22,6 +22,9 @@ MAX_AXES, MAX_SIZE = 4, 1 << 16  # of an input
 
 
 MAX_FOLD_BYTES = 4 << 30
+
+
+MIN_DIVISOR = 1e-6  # of a class in the training prior
 
 
 SUFFIXES = (".safetensors", ".keras", ".weights.h5")
@@ -34,13 +37,14 @@ def checked(document: Any) -> dict[str, Any]:
     """The fields of `manifest.Manifest` of a JSON document, folds as dictionaries.
 
     Raises:
-        WeightsError: any part of it is not as schema 1 has it.
+        WeightsError: any part of it is not as its schema has it.
     """
+    optional = _optional(document)
     top = _object(
         document,
         "manifest",
         {
-            "schema": _exactly(SCHEMA),
+            "schema": _whole(1, SCHEMA),
             "title": _text,
             "network": _network,
             "preprocessing": _preprocessing,
@@ -50,8 +54,11 @@ def checked(document: Any) -> dict[str, Any]:
             "golden_image": _anything,
             "folds": _folds,
             "training": _plain,
+            **optional,
         },
+        frozenset(optional),
     )
+    top.setdefault("training_prior", top["class_prior"])
     del top["schema"], top["classes"]
     expected, received = top["preprocessing"].shape, top["network"].input_shape
     if received != expected:
@@ -61,6 +68,12 @@ def checked(document: Any) -> dict[str, Any]:
         )
     _nested(top["golden_image"], "manifest.golden_image", probe_shape(expected))
     return top
+
+
+def _optional(document: Any) -> dict[str, Check]:
+    """Keys that a manifest of the schema that it states may have or lack."""
+    schema = _mapping(document, "manifest").get("schema")
+    return {"training_prior": _divisor} if schema == 2 else {}
 
 
 def _network(value: Any, where: str) -> NetworkSettings:
@@ -135,6 +148,12 @@ def _distribution(value: Any, where: str) -> tuple[float, ...]:
     return numbers
 
 
+def _divisor(value: Any, where: str) -> tuple[float, ...]:
+    """A distribution that answers are divided by."""
+    numbers = _distribution(value, where)
+    return tuple(_number(MIN_DIVISOR, 1.0)(p, f"{where}[{i}]") for i, p in enumerate(numbers))
+
+
 def _anything(value: Any, where: str) -> Any:
     return value
 
@@ -154,12 +173,13 @@ def _scores(value: Any, where: str) -> dict[str, float]:
     }
 
 
-def _object(value: Any, where: str, checks: dict[str, Check]) -> dict[str, Any]:
+def _object(value: Any, where: str, checks: dict[str, Check], optional: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """An object's items, each checked; of `optional` those that are there."""
     received = _mapping(value, where)
-    missing, unknown = sorted(set(checks) - set(received)), sorted(set(received) - set(checks))
+    missing, unknown = sorted(set(checks) - optional - set(received)), sorted(set(received) - set(checks))
     if missing or unknown:
         raise WeightsError(f"{where}: expected keys {sorted(checks)}, missing {missing}, unknown {brief(unknown)}")
-    return {key: check(received[key], f"{where}.{key}") for key, check in checks.items()}
+    return {key: check(received[key], f"{where}.{key}") for key, check in checks.items() if key in received}
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
