@@ -1,8 +1,8 @@
 """The folds on labelled clips of real EEG: PYTHONPATH=wheel_src python tests/bench/real_eeg.py FOLDER
 
 FOLDER holds labels.csv (sample, six vote columns, set, patient) and eegs/SAMPLE.parquet. Each clip is answered from its EEG
-alone, without flips: as it is, which is centred in a window that is otherwise blank, and mirrored to 50 s (edge samples
-repeated). Printed are the KL divergence as answered and with the training prior divided out, log loss, accuracy and the
+alone, without flips: as it is, of which the folds' preset decides what surrounds it, and mirrored to 50 s beforehand (edge
+samples repeated). Printed are the KL divergence as answered and with the training prior divided out, log loss, accuracy and the
 AUROC of each class against the rest, each with a 95 % interval of a bootstrap over patients.
 """
 
@@ -16,10 +16,11 @@ from sklearn.metrics import roc_auc_score
 from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.network.engine import make_engine
+from hbac.preprocessing.load import mirror_if_short
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_eeg
-from hbac.records.record import EegFile, crop_eeg, eeg_start
+from hbac.records.record import EegFile, crop_eeg, eeg_start, mirrored
 from hbac.training.metrics import kl_divergence
 from hbac.weights.manifest import read_manifest
 
@@ -50,20 +51,16 @@ def main() -> None:
 
 
 def images_of(labels: pd.DataFrame, folder: Path, form: str, preset) -> np.ndarray:
-    """(clips, *shape) float32, of the EEG alone."""
+    """(clips, *shape) float32, of the EEG alone, as `predict` makes them of files that hold the clips in this form."""
     images = []
     for sample in labels["sample"]:
         uv = read_eeg(folder / f"{sample}.parquet").uv
-        uv = mirrored(uv) if form == "mirrored" else uv
-        power = rebuild_window(uv, eeg_start(len(uv), None))
-        images.append(make_image(crop_eeg(EegFile(uv), None).uv, power, preset))
+        if form == "mirrored":
+            uv = mirrored(uv, eeg_start(len(uv), None))
+        start = eeg_start(len(uv), None)
+        around, window, start = mirror_if_short(uv, crop_eeg(EegFile(uv), None).uv, start, preset)
+        images.append(make_image(window, rebuild_window(around, start), preset))
     return np.stack(images)
-
-
-def mirrored(uv: np.ndarray) -> np.ndarray:
-    """A clip shorter than 50 s, centred in 50 s, continued on both sides by its mirror image, edge samples repeated."""
-    missing = max(hms.EEG_WINDOW - len(uv), 0)
-    return np.pad(uv, ((missing // 2, missing - missing // 2), (0, 0)), mode="symmetric")
 
 
 def answered(ensemble: Ensemble, images: np.ndarray) -> np.ndarray:
