@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hbac.version import __version__
 
 if TYPE_CHECKING:  # the same names with their types; a test holds the two lists together
+    from hbac.adaptation.run import adapt as adapt
     from hbac.ensemble.calibrated import Ensemble as Ensemble
     from hbac.errors import HbacError as HbacError
     from hbac.errors import InputError as InputError
@@ -90,6 +91,7 @@ _HOME = {
     "RunSettings": "inference.run",
     "predict": "inference.run",
     "Summary": "inference.report",
+    "adapt": "adaptation.run",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

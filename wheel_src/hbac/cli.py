@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | check | doctor | simulate | train | verify | weights`; thin."""
+"""The command line: `hbac predict | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train folds: from train.csv to a manifest")
     add_train_options(train)
     train.set_defaults(run=_train, packages=OF_TRAINING)
+    _adapt_parser(commands.add_parser("adapt", help="fit folds to EEG of your own, with labels or without"))
     verify = commands.add_parser("verify", help="check a manifest, its folds and their golden answers")
     verify.add_argument("manifest", type=Path)
     verify.set_defaults(run=_verify, packages=OF_RUN)
@@ -123,6 +124,20 @@ def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=int, metavar="N", help="processes [all cores]")
     add("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
+
+
+def _adapt_parser(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("manifest", type=Path, help="folds to start from; they stay as they are")
+    data = "folder of EEG files (*.parquet or eegs/*.parquet), or a test folder"
+    add("--data", type=Path, required=True, metavar="DIR", help=data)
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the new manifest and its folds")
+    labels = "CSV: sample or eeg_id; six vote columns or class; perhaps patient"
+    add("--labels", type=Path, metavar="CSV", help=labels)
+    add("--note", default="", metavar="TEXT", help="goes into the manifest")
+    simulated = "simulated records that show what was forgotten; 0 for none [%(default)s]"
+    add("--simulated", type=int, default=60, metavar="N", help=simulated)
+    parser.set_defaults(run=_adapt, packages=OF_RUN)
 
 
 def _weights_parser(parser: argparse.ArgumentParser) -> None:
@@ -235,6 +250,12 @@ def _train(options: argparse.Namespace) -> None:
     from hbac.training.run import train
 
     train(options_of(options))
+
+
+def _adapt(options: argparse.Namespace) -> None:
+    from hbac.adaptation.run import adapt
+
+    adapt(options.manifest, options.data, options.output, options.labels, options.note, options.simulated)
 
 
 def _verify(options: argparse.Namespace) -> None:
