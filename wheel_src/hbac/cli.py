@@ -167,12 +167,17 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     )
     writer.add_argument("--output", type=_file, default=Path("weights_manifest.json"), metavar="FILE")
     writer.add_argument(
-        "--preprocessing", required=True, help="what they were trained on: three-zooms-v1 or starter-v1"
+        "--preprocessing", required=True, help="what they were trained on: three-zooms-v2, three-zooms-v1 or starter-v1"
     )
     writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
     writer.add_argument("--title", default="ResNet50 folds", help="what they are")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
+    mixer = actions.add_parser("prior", help="folds that by default answer for another class mix")
+    mixer.add_argument("manifest", type=Path)
+    mixer.add_argument("mix", help="competition, uniform, or a file of six shares")
+    mixer.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write folds and manifest")
+    mixer.set_defaults(run=_mix, packages=OF_RUN)
 
 
 def _file(text: str) -> Path:
@@ -319,6 +324,12 @@ def _export(options: argparse.Namespace) -> None:
         raise InputError(f"--fold: expected 0 to {len(manifest.folds) - 1}, received {options.fold}")
     export_keras(load_fold(manifest, manifest.folds[options.fold]), manifest.network, options.output)
     print(f"{options.output}: loads with keras.models.load_model; probabilities at temperature 1")
+
+
+def _mix(options: argparse.Namespace) -> None:
+    from hbac.adaptation.mix import write_for_mix
+
+    print(write_for_mix(options.manifest, options.mix, options.output))
 
 
 def _manifest(options: argparse.Namespace) -> None:

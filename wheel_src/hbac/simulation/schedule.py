@@ -104,6 +104,7 @@ class _Habits:
     panels: float  # standard normal: which kind of panel its EEGs meet
     raters: Mapping[str, Raters]
     single: bool  # one recording with one EEG
+    balanced: bool  # each class meets each panel equally often
 
 
 def plan(patients: int, test_records: int, seed: int, balanced: bool = False, single: bool = False) -> list[Recording]:
@@ -145,7 +146,7 @@ def _plan_patient(
     """The recordings of one patient: mostly of the main class, some of others."""
     rng = np.random.default_rng(_seed(seed, split, 1, index))
     patient = draw_patient(rng, lateralised=main in ("lpd", "lrda"))
-    habits = _Habits(split, *_shares(balanced), main, float(rng.normal()), raters, single)
+    habits = _Habits(split, *_shares(balanced), main, float(rng.normal()), raters, single, balanced)
     count = 1 if single else 1 + _count(RECORDING_COUNT_SHARES, rng)
     loyal = [single or rng.random() < MAIN_CLASS_CHANCE[hms.CLASSES.index(main)] for _ in range(count)]
     kinds = [main if same else one_of(habits.rest, rng) for same in loyal]
@@ -202,7 +203,7 @@ def _plan_eeg(kind: str, start_s: int, habits: _Habits, rng: np.random.Generator
 
 def _draw_panel(kind: str, habits: _Habits, rng: np.random.Generator) -> str:
     here = PANEL_CORRELATION * habits.panels + (1 - PANEL_CORRELATION**2) ** 0.5 * rng.normal()
-    return choose_panel(kind, NormalDist().cdf(here))
+    return choose_panel(None if habits.balanced else kind, NormalDist().cdf(here))
 
 
 def _label_offsets(kind: str, panel: str, rng: np.random.Generator) -> tuple[int, ...]:
