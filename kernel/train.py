@@ -4,7 +4,7 @@
                            [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16]
                            [--imagenet FILE | --start FILE ...] [--from DIR ...] [--beside DIR]
                            [--time-budget 8h30m] [--resume] [--seed 0]
-                           [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop]
+                           [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop,shortening,gain]
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. A killed run goes on with
 --resume, epoch by epoch the way it would have gone. --folds trains some folds now; a later session takes them up by
