@@ -44,10 +44,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--manifest", type=Path, default=Path("weights_manifest.json"))
+    parser.add_argument("--records", type=int, help="the first so many [all]")
     options = parser.parse_args()
     manifest = read_manifest(options.manifest)
     ensemble = Ensemble(manifest, make_engine("auto", manifest.network, None))
-    records = read_test_table(options.folder)
+    records = read_test_table(options.folder)[: options.records]
     table = pd.read_csv(options.folder / ANSWERS_TABLE).set_index(hms.ID_COLUMN)
     votes = table.loc[[record.eeg_id for record in records], list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
     prior = np.broadcast_to(manifest.class_prior, votes.shape)

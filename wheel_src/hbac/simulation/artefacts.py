@@ -67,7 +67,7 @@ def add_blinks(eeg: Array, at_s: Times, rng: np.random.Generator) -> None:
     plateau = bumps([(1.0, d, 0.1) for d in (0.0, 0.2, 0.4, 0.6)], len(at_s), 0.1, rng)
     kept = (rng.random((len(at_s), 1)) < rng.choice((0.05, 0.5))).astype(np.float32)
     events = (events + kept * (plateau - events)) * rng.lognormal(0, 0.25, (len(at_s), 1)).astype(np.float32)
-    wave = pulse_train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(40, 160))
+    wave = pulse_train(eeg.shape[1], at_s, events) * np.float32(rng.uniform(30, 110))
     eeg += over_head(wave, [Source(p, 0.32, 0.9) for p in _EYES])
 
 
@@ -142,7 +142,7 @@ def add_movement(eeg: Array, at_s: float, rng: np.random.Generator) -> None:
     swings = coloured(lambda hz: 900 / (1 + (hz / 1.5) ** 2) * (hz > 0.3), 6, samples, rng, 40.0, fields)
     fast = coloured(partial(_muscle_power, corner_hz=12.0), len(ELECTRODES), samples, rng)
     fast *= rng.lognormal(0.2, 0.6, (len(ELECTRODES), 1)).astype(np.float32)
-    gain = np.float32(rng.lognormal(0.2, 0.8))
+    gain = np.float32(rng.lognormal(0.0, 0.7))
     eeg[:, start : start + samples] += (swings + fast) * edges(samples, 0.15, 0.3) * gain
 
 
@@ -162,7 +162,7 @@ def add_mimic(eeg: Array, start: int, stop: int, rng: np.random.Generator) -> No
     else:
         table = harmonics((1, rng.uniform(0, 0.6), rng.uniform(0, 0.4)), tuple(rng.random(3)))
         wave = rhythm(hz * (1 + 0.04 * wander(samples, 1.5, rng)), table) * np.exp(0.25 * wander(samples, 2, rng))
-    wave = wave * runs(samples, rng.uniform(0.3, 1), rng.uniform(5, 30), 0.9, rng) * np.float32(rng.uniform(20, 90))
+    wave = wave * runs(samples, rng.uniform(0.3, 1), rng.uniform(5, 30), 0.9, rng) * np.float32(rng.uniform(10, 60))
     sites = rng.choice(len(ELECTRODES), int(rng.integers(1, 4)), replace=False)
     for site in sites:
         eeg[site, start:stop] += wave * np.float32(rng.normal(0, 0.7) + 0.5)

@@ -53,7 +53,7 @@ SEQUENCES: Final = {
     "suppressed": {"slow": (0.3, 100), "sedated": (0.7, 300)},
 }
 # Burst suppression: mean length of a burst and of a gap in seconds, and the range of the amplitude left in a gap.
-SUPPRESSION: Final = {"discontinuous": (7.0, 3.0, (0.3, 0.65)), "suppressed": (2.0, 6.0, (0.04, 0.3))}
+SUPPRESSION: Final = {"discontinuous": (5.0, 3.0, (0.05, 0.55)), "suppressed": (2.0, 6.0, (0.04, 0.3))}
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def _focus(patient: Patient, spread_rad: float) -> Source:
 
 def focal_slowing(samples: int, patient: Patient, rng: np.random.Generator) -> Array:
     """(19, samples): polymorphic delta of 0.5 to 4 Hz over the focus and around it, coming and going."""
-    top = rng.uniform(0.8, 2.0)
+    top = rng.uniform(0.5, 2.0)
     power = partial(
         _peak, power=8 * patient.focal_slowing**2 * np.exp(patient.delta_log_power), centre_hz=top, width_hz=0.9
     )

@@ -26,7 +26,7 @@ __all__ = ["Episode", "Patient", "draw_patient", "synthesise"]
 
 LEAST_PATTERN_SHARE: Final = 0.12  # less pattern than this is not in the signal at all
 # Amplitude by kind of event, times the background's deviation in bipolar pairs.
-AMPLITUDE_OVER_BACKGROUND: Final = {"seizure": 12.0, "periodic": 8.5, "rhythmic": 7.0}
+AMPLITUDE_OVER_BACKGROUND: Final = {"seizure": 13.5, "periodic": 9.5, "rhythmic": 8.0}
 MAX_HEIGHT_UV: Final = 300.0
 USUAL_BACKGROUND_UV: Final = 10.0  # the background's deviation in bipolar pairs
 FAINTEST_FACTOR: Final = 0.42  # on the amplitude of a pattern that is nearly all "other"
