@@ -63,7 +63,7 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hbac.simulation.dataset import simulate
 
     def make(folder: Path) -> None:
-        simulate(folder / "data", patients=3, seed=11, test_records=6, progress=False, balanced=True)
+        simulate(folder / "data", patients=3, seed=34, test_records=6, progress=False, balanced=True)
 
     return made_once(tmp_path_factory, "simulated", make) / "data"
 

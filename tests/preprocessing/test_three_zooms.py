@@ -136,7 +136,9 @@ def test_an_array_of_another_shape_is_refused(eeg_shape, power_shape, message, p
 
 
 def test_an_unknown_preset_is_refused():
-    with pytest.raises(InputError, match=r"expected one of \['starter-v1', 'three-zooms-v1'\], received 'x'"):
+    with pytest.raises(
+        InputError, match=r"expected one of \['starter-v1', 'three-zooms-v1', 'three-zooms-v2'\], received 'x'"
+    ):
         make_image(None, None, ImageSettings(preset="x"))
 
 

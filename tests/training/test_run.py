@@ -21,7 +21,10 @@ from hbac.training.run import start_weights, train
 from hbac.training.state import read_progress
 from hbac.weights.manifest import read_manifest
 
-pytestmark = pytest.mark.slow
+pytestmark = [  # so few patients that a class may have one row
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The least populated class"),
+]
 
 SCORED = "10 votes or more"
 
