@@ -43,8 +43,15 @@ def test_no_alarm_on_the_genuine_records(sample: Path) -> None:
 
 @pytest.mark.slow
 def test_no_alarm_on_simulated_records_gaps_and_loose_electrodes_and_all(simulated: Path) -> None:
-    for record in read_train_table(simulated)[0] + read_test_table(simulated):
-        assert disagreement(*windows(record)) == ()
+    """Where an offset is odd, rows of 2 s and samples are a second apart, and nothing is compared."""
+    records = read_train_table(simulated)[0] + read_test_table(simulated)
+    odd = [record for record in records if (record.spectrogram_offset_s or 0) % 2]
+    assert odd
+    for record in records:
+        if record in odd:
+            assert not any("disagree" in note for note in load_record(record, PRESETS[THREE_ZOOMS]).notes)
+        else:
+            assert disagreement(*windows(record)) == ()
 
 
 @pytest.mark.parametrize("electrode", range(len(ELECTRODES)))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from hbac import hms
 from hbac.errors import RecordError
 from hbac.files import content_digest
 from hbac.machine.faults import is_of_device
@@ -96,7 +97,7 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         read = (sources[EEG], sources[SPECTROGRAM])
         return Loaded(record, None, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
-    if status == OK and eeg is not None and power is not None:
+    if status == OK and eeg is not None and power is not None and _rows_meet_samples(record):
         doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
     notes += doubts
@@ -133,6 +134,11 @@ def digest_now(path: Path | None) -> str:
         return content_digest(read_content(path)) if path else ""
     except RecordError:
         return ""
+
+
+def _rows_meet_samples(record: Record) -> bool:
+    """Whether the rows of the spectrogram's window start where the EEG's does: not from an odd second, as rows are of 2 s."""
+    return (record.spectrogram_offset_s or 0) % hms.SPECTROGRAM_STEP_S == 0
 
 
 def _spectrogram_path(record: Record) -> Path:
