@@ -43,15 +43,27 @@ def test_no_alarm_on_the_genuine_records(sample: Path) -> None:
 
 @pytest.mark.slow
 def test_no_alarm_on_simulated_records_gaps_and_loose_electrodes_and_all(simulated: Path) -> None:
-    """Where an offset is odd, rows of 2 s and samples are a second apart, and nothing is compared."""
     records = read_train_table(simulated)[0] + read_test_table(simulated)
-    odd = [record for record in records if (record.spectrogram_offset_s or 0) % 2]
-    assert odd
-    for record in records:
-        if record in odd:
-            assert not any("disagree" in note for note in load_record(record, PRESETS[THREE_ZOOMS]).notes)
-        else:
-            assert disagreement(*windows(record)) == ()
+    odd = [(record.spectrogram_offset_s or 0) % 2 == 1 for record in records]
+    assert any(odd)
+    for record, odd_start in zip(records, odd):
+        eeg, power = windows(record)
+        assert disagreement(eeg, power, odd_start) == ()
+        assert not any("disagree" in note for note in load_record(record, PRESETS[THREE_ZOOMS]).notes)
+
+
+@pytest.mark.slow
+def test_rows_that_start_a_second_before_the_samples_are_compared_too(simulated: Path) -> None:
+    records = read_train_table(simulated)[0]
+    odd = next(windows(record) for record in records if (record.spectrogram_offset_s or 0) % 2)
+    eeg, power = odd[0].copy(), odd[1]
+    assert disagreement(eeg, power, odd_start=False) != ()  # a second apart
+    eeg[5000:5020, ELECTRODES.index("Fp1")] += 500  # at 301 s of the rows' time, in frames from 297 to 303 s
+    (note,) = disagreement(eeg, power, odd_start=True)
+    assert "LL, LP" in note
+    first, last = (int(word) for word in note.replace(" s", "").split() if word.isdigit())
+    assert 275 < first <= 301 <= last < 320
+    assert last - first < 20
 
 
 @pytest.mark.parametrize("electrode", range(len(ELECTRODES)))

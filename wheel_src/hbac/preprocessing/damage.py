@@ -181,18 +181,26 @@ def _inner_plan() -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     )
 
 
-def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]) -> tuple[str, ...]:
+def disagreement(
+    eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32], odd_start: bool = False
+) -> tuple[str, ...]:
     """One note that names where the labelled windows of the two files disagree, or none.
 
     Args:
         eeg_uv: (10000, 19) microvolts, NaN where missing, as `records.crop_eeg` gives them.
         power: (300, 400) linear power, NaN where missing, as `records.crop_spectrogram` gives it.
+        odd_start: the windows start at an odd second of the recording: rows are of 2 s, and the first starts a second
+            before.
     """
+    first = FIRST_COMPARED_ROW
+    if odd_start:  # frames that start with rows: a second later
+        first += 1
+        eeg_uv = np.concatenate([eeg_uv[EEG_RATE_HZ:], np.full_like(eeg_uv[:EEG_RATE_HZ], np.nan)])
     judged = _away_from_gaps(eeg_uv)  # (18,)
     if not judged.any():
         return ()
     rebuilt = inner_rows(eeg_uv)  # (18, 400)
-    host = power[FIRST_COMPARED_ROW : FIRST_COMPARED_ROW + len(rebuilt)]
+    host = power[first : first + len(rebuilt)]
     if _is_whole(power):
         host = np.clip(rebuilt, np.maximum(host - 0.5, 0), host + 0.5)  # what may have been rounded to it
     apart = np.abs(rebuilt - host) > np.maximum(
@@ -204,7 +212,7 @@ def disagreement(eeg_uv: npt.NDArray[np.float32], power: npt.NDArray[np.float32]
     if not wrong.any():
         return ()
     rows = np.flatnonzero(wrong.any(axis=1))
-    seconds = SPECTROGRAM_STEP_S * (FIRST_COMPARED_ROW + rows[[0, -1]]) + 1
+    seconds = SPECTROGRAM_STEP_S * (first + rows[[0, -1]]) + 1
     chains = ", ".join(name for name, there in zip(CHAINS, wrong.any(axis=0)) if there)
     return (
         f"EEG and spectrogram disagree between {seconds[0]} and {seconds[1]} s in {chains}: "

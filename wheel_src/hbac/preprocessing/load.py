@@ -97,8 +97,9 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         read = (sources[EEG], sources[SPECTROGRAM])
         return Loaded(record, None, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
-    if status == OK and eeg is not None and power is not None and _rows_meet_samples(record):
-        doubts += disagreement(eeg, power)  # of an incomplete file nobody knows where its samples belong
+    if status == OK and eeg is not None and power is not None:
+        odd_start = bool((record.spectrogram_offset_s or 0) % hms.SPECTROGRAM_STEP_S)
+        doubts += disagreement(eeg, power, odd_start)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
     notes += doubts
     if eeg is not None:
@@ -134,11 +135,6 @@ def digest_now(path: Path | None) -> str:
         return content_digest(read_content(path)) if path else ""
     except RecordError:
         return ""
-
-
-def _rows_meet_samples(record: Record) -> bool:
-    """Whether the rows of the spectrogram's window start where the EEG's does: not from an odd second, as rows are of 2 s."""
-    return (record.spectrogram_offset_s or 0) % hms.SPECTROGRAM_STEP_S == 0
 
 
 def _spectrogram_path(record: Record) -> Path:
