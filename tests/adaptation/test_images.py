@@ -13,30 +13,32 @@ from hbac.errors import InputError
 from hbac.preprocessing.load import load_record
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.presets import PRESETS, make_image
-from hbac.preprocessing.three_zooms import THREE_ZOOMS
+from hbac.preprocessing.three_zooms import THREE_ZOOMS, THREE_ZOOMS_2
 from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 
 PRESET = PRESETS[THREE_ZOOMS]
 
 
-def test_a_short_clip_is_its_mirror_image_on_both_sides(tmp_path: Path) -> None:
+def test_a_short_clip_is_its_mirror_image_on_both_sides_where_the_preset_says_so(tmp_path: Path) -> None:
     columns = eeg_columns(2001)
     write_parquet(tmp_path / "clip.parquet", columns)
     uv = electrodes_of(columns)
     whole = np.concatenate([uv, uv[::-1], uv, uv[::-1], uv])
     window = whole[2 * 2001 - 4000 :][: hms.EEG_WINDOW]  # 4,000 samples before the clip, 3,999 behind it
     expected = make_image(window, rebuild_window(window, 0), PRESET)
-    records = read_user_records(tmp_path, PRESET)
+    records = read_user_records(tmp_path, PRESETS[THREE_ZOOMS_2])
     assert records.names == ("clip",)
     assert records.files == ("eeg",)
     np.testing.assert_array_equal(records.images, expected[None])
 
 
-def test_a_long_file_is_answered_as_predict_does(tmp_path: Path) -> None:
-    path = write_parquet(tmp_path / "7.parquet", eeg_columns(12_345))
-    expected = load_record(Record(7, None, None, path, None), PRESET)
-    np.testing.assert_array_equal(read_user_records(tmp_path, PRESET).images, expected.image[None])
+@pytest.mark.parametrize("samples", [2001, 12_345])
+@pytest.mark.parametrize("name", [THREE_ZOOMS, THREE_ZOOMS_2])
+def test_a_file_is_answered_as_predict_does(tmp_path: Path, name: str, samples: int) -> None:
+    path = write_parquet(tmp_path / "7.parquet", eeg_columns(samples))
+    expected = load_record(Record(7, None, None, path, None), PRESETS[name])
+    np.testing.assert_array_equal(read_user_records(tmp_path, PRESETS[name]).images, expected.image[None])
 
 
 def test_a_test_folder_is_read_with_its_spectrograms(test_dir: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_folder_without_eeg_that_can_be_read_is_refused(tmp_path: Path) -> Non
     ):
         read_user_records(tmp_path, PRESET)
     (tmp_path / "x.parquet").write_bytes(b"no parquet")
-    with pytest.raises(InputError, match="received 1 files, none of which can: x: x.parquet: expected"):
+    with pytest.raises(InputError, match="received 1 files, none of which can: x: eeg: x.parquet: expected"):
         read_user_records(tmp_path, PRESET)
     with pytest.raises(InputError, match="none: expected a folder"):
         read_user_records(tmp_path / "none", PRESET)

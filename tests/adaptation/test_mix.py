@@ -64,3 +64,15 @@ def test_a_mix_that_is_none_is_refused(parent: Path, tmp_path: Path) -> None:
         shares_named("competitoin")
     assert main(["weights", "prior", str(parent), str(tmp_path / "mix.json"), "--output", str(tmp_path / "out")]) != 0
     assert not (tmp_path / "out").exists()
+
+
+def test_a_training_prior_that_cannot_be_divided_by_is_refused(parent: Path, tmp_path: Path) -> None:
+    document = json.loads(parent.read_text())
+    document |= {"schema": 1, "class_prior": [0.0, 0.2, 0.2, 0.2, 0.2, 0.2]}
+    document.pop("training_prior")
+    for file in parent.parent.glob("*.safetensors"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / parent.name).write_text(json.dumps(document))
+    with pytest.raises(InputError, match="each class above 0, received \\[0.0, "):
+        write_for_mix(tmp_path / parent.name, "uniform", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -65,7 +65,7 @@ def test_statistics_alone_leave_the_head_and_answer_in_an_ordinary_run(
     out = tmp_path / "new" / "out"
     assert main(["adapt", str(parent), "--data", str(clips), "--output", str(out), "--simulated", "0"]) == 0
     printed = capsys.readouterr().out
-    assert f"{BROKEN}: left out: {BROKEN}.parquet: expected a parquet file" in printed
+    assert f"{BROKEN}: left out: eeg: {BROKEN}.parquet: expected a parquet file" in printed
     assert f"{clips}: 23 records, 1 left out" in printed
     assert {path.name for path in out.iterdir()} == {
         "adapted_fold0.safetensors",

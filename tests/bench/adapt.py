@@ -16,8 +16,9 @@ import pandas as pd
 
 from hbac import hms
 from hbac.adaptation.fitting import Gain, Labelled, choose, fit_heads, gain_of, held_out_kl, measure_gain
-from hbac.adaptation.images import image_of_clip
 from hbac.adaptation.members import Folds, answer_of
+from hbac.preprocessing.load import image_of_eeg
+from hbac.records.parquet import read_eeg
 from hbac.training.metrics import kl_divergence
 from hbac.weights.manifest import read_manifest
 
@@ -37,7 +38,7 @@ def main() -> None:
     votes = table[list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
     everything = Labelled(votes / votes.sum(axis=1, keepdims=True), tuple(table["patient"]))
     paths = [options.folder / "eegs" / f"{sample}.parquet" for sample in table["sample"]]
-    images = np.stack([image_of_clip(path, manifest.preprocessing)[0] for path in paths])
+    images = np.stack([image_of_eeg(read_eeg(path), None, manifest.preprocessing) for path in paths])
     folds = Folds(manifest)
     shipped = folds.members(folds.shipped, images)
     if options.vecams:

@@ -16,11 +16,9 @@ from sklearn.metrics import roc_auc_score
 from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.network.engine import make_engine
-from hbac.preprocessing.load import mirror_if_short
-from hbac.preprocessing.multitaper import rebuild_window
-from hbac.preprocessing.presets import make_image
+from hbac.preprocessing.load import image_of_eeg
 from hbac.records.parquet import read_eeg
-from hbac.records.record import EegFile, crop_eeg, eeg_start, mirrored
+from hbac.records.record import EegFile, eeg_start, mirrored
 from hbac.training.metrics import kl_divergence
 from hbac.weights.manifest import read_manifest
 
@@ -57,9 +55,7 @@ def images_of(labels: pd.DataFrame, folder: Path, form: str, preset) -> np.ndarr
         uv = read_eeg(folder / f"{sample}.parquet").uv
         if form == "mirrored":
             uv = mirrored(uv, eeg_start(len(uv), None))
-        start = eeg_start(len(uv), None)
-        around, window, start = mirror_if_short(uv, crop_eeg(EegFile(uv), None).uv, start, preset)
-        images.append(make_image(window, rebuild_window(around, start), preset))
+        images.append(image_of_eeg(EegFile(uv), None, preset))
     return np.stack(images)
 
 

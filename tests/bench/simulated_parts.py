@@ -15,11 +15,9 @@ from sklearn.metrics import roc_auc_score
 from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.network.engine import make_engine
-from hbac.preprocessing.load import BOTH, EEG, SPECTROGRAM, load_record, mirror_if_short
-from hbac.preprocessing.multitaper import rebuild_window
-from hbac.preprocessing.presets import make_image
+from hbac.preprocessing.load import BOTH, EEG, SPECTROGRAM, image_of_eeg, load_record
 from hbac.records.parquet import read_eeg
-from hbac.records.record import EegFile, Record, crop_eeg, eeg_start
+from hbac.records.record import EegFile, Record
 from hbac.records.tables import read_test_table
 from hbac.simulation.dataset import ANSWERS_TABLE
 from hbac.training.metrics import kl_divergence
@@ -34,10 +32,7 @@ def image_of(record: Record, part: tuple[str, ...] | None, preset) -> np.ndarray
         return load_record(record, preset, part).image
     uv = read_eeg(record.eeg_path).uv
     first = (len(uv) - CLIP) // 2
-    clip = uv[first : first + CLIP]
-    start = eeg_start(len(clip), None)
-    around, window, start = mirror_if_short(clip, crop_eeg(EegFile(clip), None).uv, start, preset)
-    return make_image(window, rebuild_window(around, start), preset)
+    return image_of_eeg(EegFile(uv[first : first + CLIP]), None, preset)
 
 
 def main() -> None:

@@ -120,7 +120,7 @@ def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]")
     add("--single", action="store_true", help="one EEG a patient: the most variety for the time")
     add("--balanced", action="store_true", help="all classes alike, not as in the real table")
-    add("--eeg-alone", action="store_true", help="no spectrogram files, in a fifth of the time")
+    add("--eeg-alone", action="store_true", help="no spectrogram files, in a fraction of the time")
     add("--workers", type=int, metavar="N", help="processes [all cores]")
     add("--quiet", action="store_true", help="no progress bar")
     parser.set_defaults(run=_simulate, packages=(*OF_READERS, "pandas", "tqdm"))

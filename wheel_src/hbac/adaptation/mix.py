@@ -11,10 +11,12 @@ from hbac.adaptation.head import BIAS
 from hbac.adaptation.written import check_output, write_adapted
 from hbac.ensemble.calibrated import check_preprocessing
 from hbac.ensemble.prior import Floats
+from hbac.errors import InputError
 from hbac.inference.priors import read_prior
 from hbac.network.graph import Tensors
 from hbac.weights.checkpoints import load_fold
 from hbac.weights.manifest import read_manifest
+from hbac.weights.schema import MIN_DIVISOR
 
 COMPETITION, UNIFORM = "competition", "uniform"  # what may stand in the place of a file
 
@@ -41,7 +43,7 @@ def write_for_mix(manifest: Path, mix: str, output: Path) -> Path:
         output: folder for `weights_manifest.json` and the folds; a file of these names is never overwritten.
 
     Raises:
-        InputError: the file does not hold six shares.
+        InputError: the file does not hold six shares, or a class has none in the training prior.
         OutputError: the output cannot be written, or a file is there already.
         WeightsError: the manifest or a fold is not as it must be.
     """
@@ -49,6 +51,10 @@ def write_for_mix(manifest: Path, mix: str, output: Path) -> Path:
     check_output(output, len(parent.folds))
     check_preprocessing(parent)
     training = np.array(parent.training_prior)
+    if training.min() < MIN_DIVISOR:  # in schema 1, which has no key of its own for it
+        raise InputError(
+            f"{manifest}: expected a training prior with each class above 0, received {list(parent.training_prior)}"
+        )
     folds = [shifted(load_fold(parent, fold), training, shares, parent.temperature) for fold in parent.folds]
     stated: dict[str, Any] = {**parent.training, "trained_for": [round(float(share), 6) for share in training]}
     mixed = replace(parent, class_prior=tuple(shares.tolist()), training_prior=tuple(shares.tolist()))

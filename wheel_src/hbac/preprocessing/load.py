@@ -17,7 +17,7 @@ from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.preset import Array, Preset
 from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_content, read_eeg, read_spectrogram
-from hbac.records.record import Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start, mirrored
+from hbac.records.record import EegFile, Record, SpectrogramFile, crop_eeg, crop_spectrogram, eeg_start, mirrored
 
 
 class Status(str, Enum):
@@ -76,7 +76,7 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
             sources[EEG] = content_digest(content)
             recording = read_eeg(record.eeg_path, record.eeg_sha256, content)
             window = crop_eeg(recording, record.eeg_offset_s)
-            eeg, start = window.uv, eeg_start(len(recording.uv), record.eeg_offset_s)
+            eeg = window.uv
             notes += window.notes
             doubts += [*window.doubts, *implausible_eeg(eeg)]
         except RecordError as error:
@@ -102,26 +102,30 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         doubts += disagreement(eeg, power, odd_start)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
     notes += doubts
-    if eeg is not None:
-        around, eeg, start = mirror_if_short(recording.uv, eeg, start, settings)
-        power = rebuild_window(around, start) if power is None else power
-    image = make_image(eeg, power, settings)
+    if eeg is None:
+        image = make_image(None, power, settings)
+    else:
+        image = image_of_eeg(recording, record.eeg_offset_s, settings, power)
     return Loaded(record, image, status, tuple(notes), (sources[EEG], sources[SPECTROGRAM]))
 
 
-def mirror_if_short(uv: Array, window: Array, start: int, settings: Preset) -> tuple[Array, Array, int]:
-    """The EEG that a preset sees around a window: the recording, its window, the sample at which that starts in it.
+def image_of_eeg(recording: EegFile, offset_s: float | None, settings: Preset, power: Array | None = None) -> Array:
+    """The image of a 50 s window of a recording; without a spectrogram channel 0 holds what the recording gives.
 
     Args:
-        uv: (samples, 19) microvolts, the recording.
-        window: (10000, 19) of it, NaN where the recording does not reach (`records.record.crop_eeg`).
-        start: the sample at which the window starts; negative where a short recording is centred in it.
-        settings: the preset; one with `mirrors_short_eeg` gets a mirrored window in the place of a short recording.
+        recording: the whole file.
+        offset_s: at which the window starts; None for the middle.
+        settings: the preset; one with `mirrors_short_eeg` continues a window that the recording does not fill.
+        power: (300, 400) linear power of the ten minutes, NaN where missing; None without a spectrogram.
+
+    Raises:
+        RecordError: the window lies outside the recording.
     """
-    if settings.mirrors_short_eeg and not 0 <= start <= len(uv) - len(window):
-        continued = mirrored(uv, start)
-        return continued, continued, 0
-    return uv, window, start
+    uv, start = recording.uv, eeg_start(len(recording.uv), offset_s)
+    if settings.mirrors_short_eeg and not 0 <= start <= len(uv) - hms.EEG_WINDOW:
+        uv, start = mirrored(uv, start), 0
+    window = crop_eeg(EegFile(uv), start / hms.EEG_RATE_HZ).uv
+    return make_image(window, rebuild_window(uv, start) if power is None else power, settings)
 
 
 def sources_now(record: Record) -> Sources:

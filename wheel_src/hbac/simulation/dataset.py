@@ -55,7 +55,7 @@ def simulate(
         progress: show a bar over the recordings.
         balanced: the classes go round patient by patient; otherwise their shares are those of the real table.
         single: one EEG a training patient: the most variety for the time.
-        eeg_alone: no spectrogram files, and of each recording only the EEGs are made: a fifth of the time.
+        eeg_alone: no spectrogram files, and of each recording only the EEGs are made, in a fraction of the time.
 
     Raises:
         InputError: an argument out of its range, or `out` is not an empty folder.

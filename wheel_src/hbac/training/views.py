@@ -27,6 +27,7 @@ from hbac.training.schedule import ViewSettings
 COLUMNS_PER_S = (0.5, WIDTH / hms.EEG_WINDOW_S, 30.0)  # of the three channels
 COVERED_BY_EEG = slice(138, 162)  # columns of channel 0 that 50 s of EEG can rebuild
 MIRRORED_CLIPS_SHARE = 0.75  # of the clips: as inference makes them; the others are as a gap leaves them
+LONE_CLIPS_SHARE = 0.7  # of the clips: without a spectrogram file
 
 Array = npt.NDArray[Any]  # float32 or uint8
 
@@ -100,7 +101,7 @@ def shorten(images: Array, seconds: float, mirrored: bool, settings: ImageSettin
     """
     out = images.copy()
     columns = _clip_columns(out.shape[2], COLUMNS_PER_S[1], seconds, mirrored)
-    out[..., 1] = images[:, :, np.abs(columns), 1]
+    out[..., 1] = images[:, :, np.maximum(columns, 0), 1]
     out[:, :, columns < 0, 1] = _missing(images, settings)[0]
     return out
 
@@ -111,7 +112,7 @@ def shorten_spectrogram(images: Array, seconds: float, mirrored: bool, settings:
     count = COVERED_BY_EEG.stop - COVERED_BY_EEG.start
     margin_s = 0.0 if mirrored else hms.SPECTROGRAM_STEP_S  # a frame of 4 s that reaches over an end is not there
     columns = _clip_columns(count, COLUMNS_PER_S[0], seconds - margin_s, mirrored)
-    out[:, :, COVERED_BY_EEG, 0] = out[:, :, COVERED_BY_EEG.start + np.abs(columns), 0]
+    out[:, :, COVERED_BY_EEG, 0] = out[:, :, COVERED_BY_EEG.start + np.maximum(columns, 0), 0]
     out[:, :, COVERED_BY_EEG.start + np.flatnonzero(columns < 0), 0] = _missing(images, settings)[0]
     return out
 
@@ -181,4 +182,4 @@ def _random_clip(view: Array, settings: ImageSettings, views: ViewSettings, rng:
     seconds = views.shortest_s * (hms.EEG_WINDOW_S / views.shortest_s) ** rng.random()
     mirrored = rng.random() < MIRRORED_CLIPS_SHARE
     view = shorten(view, seconds, mirrored, settings)
-    return shorten_spectrogram(view, seconds, mirrored, settings) if rng.random() < 0.7 else view
+    return shorten_spectrogram(view, seconds, mirrored, settings) if rng.random() < LONE_CLIPS_SHARE else view
