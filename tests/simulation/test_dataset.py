@@ -2,6 +2,7 @@
 
 import hashlib
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import hbac.simulation.eeg as eeg_module
 from hbac import hms
 from hbac.errors import InputError, OutputError
 from hbac.files import write_atomically
 from hbac.preprocessing.multitaper import host_spectrogram
-from hbac.simulation.dataset import ANSWERS_TABLE, plan, render, simulate
+from hbac.simulation.dataset import ANSWERS_TABLE, plan, render, simulate, write_eegs, write_recording
+from hbac.simulation.eeg import Episode
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "hms_sample"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no real records of the competition in {REAL}")
@@ -281,6 +284,26 @@ def test_eegs_alone_are_those_of_the_same_plan_without_spectrograms(tmp_path):
         file = tmp_path / "1" / hms.eeg_folder(recording.split) / f"{eeg.eeg_id}.parquet"
         assert pq.read_metadata(file).num_rows == eeg.length_s * hms.EEG_RATE_HZ
         assert not list((tmp_path / "1" / hms.spectrogram_folder(recording.split)).iterdir())
+
+
+def test_an_eeg_alone_has_its_pattern_where_the_whole_recording_has_it(tmp_path, monkeypatch):
+    """The pattern is here a large offset of Fp1 against the others, over seconds 30 to 40 of the EEG and their ramps."""
+    offset = np.zeros((19, 1), np.float32)
+    offset[0] = 300
+    monkeypatch.setattr(eeg_module, "PATTERNS", {"periodic": lambda samples, *_: np.repeat(offset, samples, axis=1)})
+    monkeypatch.setattr(eeg_module, "presence", lambda samples, *_: np.ones(samples, np.float32))
+    for folder in (hms.eeg_folder("test"), hms.spectrogram_folder("test")):
+        (tmp_path / folder).mkdir()
+    recording = next(r for r in plan(0, 6, 4, balanced=True) if not r.gaps_s)
+    from_s = hms.EEG_START_IN_SPECTROGRAM_S + 30
+    episode = Episode(from_s, from_s + 10.0, (0.0, 0.0, 1.0, 0.0, 0.0, 0.0))
+    (path,) = (tmp_path / hms.eeg_folder("test") / f"{eeg.eeg_id}.parquet" for eeg in recording.eegs)
+    for write in (write_eegs, write_recording):
+        write(tmp_path, replace(recording, episodes=(episode,)))
+        eeg = pd.read_parquet(path)
+        rise = (eeg["Fp1"] - eeg["Fp2"]).rolling(200, center=True).median()
+        above = np.flatnonzero(rise > (rise.max() + rise.median()) / 2) / 200
+        assert abs(np.median(above) - 35) < 2
 
 
 def test_another_seed_gives_another_signal():

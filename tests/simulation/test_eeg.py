@@ -5,12 +5,23 @@ import pytest
 from helpers_signals import at
 from scipy import signal
 
+import hbac.simulation.eeg as eeg_module
 from hbac import hms
 from hbac.preprocessing.montage import bipolar
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.simulation.eeg import Episode, Patient, add_episode, read_mixture, synthesise
 from hbac.simulation.patient import MORPHOLOGY, draw_patient
-from hbac.simulation.patterns import Event, discharge, periodic_discharges, rhythmic_delta, seizure, wave_table
+from hbac.simulation.patterns import (
+    OFFSETS,
+    ONSETS,
+    Event,
+    _onset_and_offset,
+    discharge,
+    periodic_discharges,
+    rhythmic_delta,
+    seizure,
+    wave_table,
+)
 from hbac.simulation.scalp import FRONTNESS, PLACES
 
 SAMPLES = 60 * 200
@@ -173,6 +184,57 @@ def test_episodes_over_or_beyond_an_edge_are_cut(start_s, stop_s):
         eeg = np.ones((19, SAMPLES), np.float32)
         add_episode(eeg, Episode(start_s, stop_s, only(kind)), someone(), rng_of(), 0)
         assert np.isfinite(eeg).all()
+
+
+def test_a_pattern_that_goes_on_beyond_the_file_does_not_fade_at_its_ends(monkeypatch):
+    monkeypatch.setattr(eeg_module, "PATTERNS", {"periodic": lambda samples, *_: np.ones((19, samples), np.float32)})
+    monkeypatch.setattr(eeg_module, "presence", lambda samples, *_: np.ones(samples, np.float32))
+    for start_s, stop_s, flat in ((-300, 360, True), (0, 60, False)):
+        eeg = np.zeros((19, SAMPLES), np.float32)
+        add_episode(eeg, Episode(start_s, stop_s, only("gpd")), someone(), rng_of(), 0)
+        assert eeg.max() > 0
+        assert (eeg.min() == eeg.max()) == flat
+
+
+def test_of_a_seizure_that_began_before_the_file_its_later_course_is_seen(monkeypatch):
+    """The course, here a straight line, is that of the whole seizure: 300 s, of which 60 s are in the file."""
+    course = np.linspace(0, 1, 300 * 200, dtype=np.float32)
+    monkeypatch.setattr(eeg_module, "seizure", lambda samples, *_: np.tile(course[:samples], (19, 1)))
+    monkeypatch.setattr(eeg_module, "_quieten", lambda *_: None)
+    monkeypatch.setattr(eeg_module, "add_muscle", lambda *_: None)
+    eeg = np.zeros((19, SAMPLES), np.float32)
+    add_episode(eeg, Episode(-100, 200, only("seizure")), someone(), rng_of(), 0)
+    np.testing.assert_allclose(eeg[0] / eeg[0, -1], course[100 * 200 :][:SAMPLES] / course[160 * 200 - 1], rtol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "least", "most"), [("gpd", 0.1, 0.2), ("lpd", 0.5, 0.6), ("lrda", 0.55, 0.65)])
+def test_a_clear_pattern_leaves_little_of_the_background_under_it(monkeypatch, kind, least, most):
+    nothing = lambda samples, *_: np.zeros((19, samples), np.float32)  # noqa: E731
+    monkeypatch.setattr(eeg_module, "PATTERNS", dict.fromkeys(("periodic", "rhythmic"), nothing))
+    eeg = np.ones((19, SAMPLES), np.float32)
+    add_episode(eeg, Episode(-300, 360, only(kind)), someone(stillness=-1.0), rng_of(), 0)
+    np.testing.assert_array_equal(eeg, eeg[0, 0])
+    assert least < eeg[0, 0] < most
+
+
+def test_seizures_begin_and_end_in_sixteen_ways():
+    """By frequency and amplitude at both ends, as shares of those in the middle."""
+    ends = set()
+    for seed in range(300):
+        hz, amplitude = _onset_and_offset(np.linspace(0, 1, 1000), rng_of(seed))
+        assert hz[500] == amplitude[500] == 1
+        assert min(hz.min(), amplitude.min()) > 0
+        ends.add(
+            (
+                round(float(hz[0]), 2),
+                round(float(amplitude[0]), 2),
+                round(float(hz[-1]), 2),
+                round(float(amplitude[-1]), 2),
+            )
+        )
+    expected = {(*onset, *offset) for onset in ONSETS.values() for offset in OFFSETS.values()}
+    assert ends == expected
+    assert len(expected) == 16
 
 
 def test_a_clear_pattern_stands_out_more_than_an_unclear_one():

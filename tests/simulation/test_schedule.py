@@ -138,6 +138,16 @@ def test_a_balanced_training_split_has_even_shares_of_windows_labelled():
     np.testing.assert_allclose(np.bincount(kinds) / len(kinds), 1 / 6, atol=0.04)
 
 
+def test_in_a_balanced_data_set_experts_see_seizures_as_often_as_the_crowd_does():
+    def share(balanced: bool) -> float:
+        eegs = [eeg for r in plan(600, 0, SEED, balanced=balanced) for eeg in r.eegs]
+        seen = [argmax(eeg.mixtures[0]) == hms.CLASSES.index("seizure") for eeg in eegs if sum(eeg.votes[0]) >= 10]
+        return float(np.mean(seen))
+
+    assert share(balanced=False) < 0.08
+    assert share(balanced=True) > 0.12
+
+
 def test_forty_patients_hold_all_six_classes_and_most_have_one_or_two():
     by_patient: dict[int, set[int]] = {}
     for recording in plan(40, 0, SEED):

@@ -101,11 +101,13 @@ def add_episode(eeg: Array, episode: Episode, patient: Patient, rng: np.random.G
         _add_seizure(eeg, episode, event, patient, rng, likeness)
         return
     ramp_s = float(np.clip(rng.lognormal(1.8, 0.9), 1, 40))
-    start, stop = _samples(eeg, episode.start_s - ramp_s / 2, episode.stop_s + ramp_s / 2)
+    begun, ended = (round(s * EEG_RATE_HZ) for s in (episode.start_s - ramp_s / 2, episode.stop_s + ramp_s / 2))
+    start, stop = (min(max(at, 0), eeg.shape[1]) for at in (begun, ended))
     samples = stop - start
     if samples < EEG_RATE_HZ:
         return
-    same, ramp = np.random.default_rng(likeness), edges(samples, ramp_s, ramp_s)
+    same = np.random.default_rng(likeness)
+    ramp = edges(ended - begun, ramp_s, ramp_s)[start - begun : stop - begun]  # what goes on beyond `eeg` does not fade
     envelope = presence(samples, event, rng) * np.float32(height_uv(event, eeg[:, start:stop], patient, same)) * ramp
     eeg[:, start:stop] *= np.exp(np.float32(_stillness(event, patient)) * ramp)
     eeg[:, start:stop] += PATTERNS[event.kind](samples, event, patient, rng, same) * envelope
