@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from hbac.errors import InputError
 from hbac.network.batch_norm import without_batch_norm
-from hbac.network.graph import Graph
+from hbac.network.graph import Graph, Layer
 from hbac.network.keras_model import build_keras
 from hbac.network.resnet import BACKBONE, resnet50
-from hbac.network.settings import HEAD, NetworkSettings
+from hbac.network.settings import HEAD, PROBABILITIES, ImportedNetwork, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
 
 if TYPE_CHECKING:
@@ -68,14 +68,20 @@ def family_named(name: str) -> Family:
     return FAMILIES[name]
 
 
-def whole_graph(settings: NetworkSettings) -> Graph:
-    """Images to class probabilities."""
-    return family_named(settings.family).graph(settings)
+def whole_graph(network: Network) -> Graph:
+    """Inputs to class probabilities."""
+    if isinstance(network, ImportedNetwork):
+        graph = logits_graph(network)
+        softmax = Layer(PROBABILITIES, "Activation", {"activation": "softmax"}, (graph.layers[-1].name,))
+        return Graph(graph.name, (*graph.layers, softmax))
+    return family_named(network.family).graph(network)
 
 
-def logits_graph(settings: NetworkSettings) -> Graph:
-    """Images to logits, (batch, classes), without dropout: what engines compute."""
-    return whole_graph(replace(settings, dropout=0.0)).until(HEAD)
+def logits_graph(network: Network) -> Graph:
+    """Inputs to logits, (batch, classes), without dropout: what engines compute."""
+    if isinstance(network, ImportedNetwork):
+        return network.graph.taking(network.input_shape)
+    return whole_graph(replace(network, dropout=0.0)).until(HEAD)
 
 
 def backbone_graph(settings: NetworkSettings) -> Graph:
@@ -84,11 +90,11 @@ def backbone_graph(settings: NetworkSettings) -> Graph:
     return graph.until(family_named(settings.family).backbone, f"{graph.name}_backbone")
 
 
-def build(settings: NetworkSettings, batch_norm: bool = True, precision: str = "float32") -> "keras.Model":
+def build(network: Network, batch_norm: bool = True, precision: str = "float32") -> "keras.Model":
     """The whole network: images to class probabilities.
 
     Args:
-        settings: family, width, classes, input shape, dropout.
+        network: family, width, classes, input shape, dropout; or an imported one.
         batch_norm: False leaves the normalisation layers out, for weights that hold them already (`fold_batch_norm`).
         precision: or "mixed_float16": weights in float32, all but the head computed in float16.
 
@@ -96,7 +102,7 @@ def build(settings: NetworkSettings, batch_norm: bool = True, precision: str = "
         A functional Keras model, (batch, *input_shape) float32 to (batch, classes) float32 probabilities. Layer
         `predictions` holds the logits.
     """
-    graph = whole_graph(settings)
+    graph = whole_graph(network)
     return build_keras(graph if batch_norm else without_batch_norm(graph), precision)
 
 
@@ -105,9 +111,11 @@ def backbone(settings: NetworkSettings) -> "keras.Model":
     return build_keras(backbone_graph(settings))
 
 
-def shapes(settings: NetworkSettings, head: bool = True) -> TensorShapes:
+def shapes(network: Network, head: bool = True) -> TensorShapes:
     """Names and shapes of all tensors, `conv1_conv/kernel` ..., without building the network (no TensorFlow).
 
-    Without the head, those of the backbone.
+    Without the head, those of a family's backbone.
     """
-    return tensor_shapes(whole_graph(settings) if head else backbone_graph(settings))
+    if isinstance(network, NetworkSettings) and not head:
+        return tensor_shapes(backbone_graph(network))
+    return tensor_shapes(whole_graph(network))

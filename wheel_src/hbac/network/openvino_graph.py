@@ -1,4 +1,8 @@
-"""A graph as an OpenVINO model: a converter a kind in `CONVERTERS`. Feature maps have channels first inside."""
+"""A graph as an OpenVINO model: a converter a kind in `CONVERTERS`. Feature maps have channels first inside.
+
+A graph with another kind goes through TensorFlow, whose graphs OpenVINO converts itself. The answers and the speed are the
+same; but TensorFlow has to be imported, which takes seconds.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -7,6 +11,7 @@ import numpy as np
 
 from hbac.errors import InputError
 from hbac.network.graph import Graph, Layer, Tensors
+from hbac.network.groups import without_groups
 from hbac.network.padding import Padding, paddings
 
 
@@ -34,6 +39,45 @@ def openvino_model(graph: Graph, tensors: Tensors) -> Any:
             )
         conversion.values[layer.name] = convert(conversion, layer, *(conversion.values[name] for name in layer.inputs))
     return openvino.Model([conversion.values[graph.layers[-1].name]], [conversion.parameter], graph.name)
+
+
+ANSWER: Final = "Identity:0"  # what a TensorFlow function calls its one result; an activation's gradient may add others
+
+
+def has_converters(graph: Graph) -> bool:
+    """Whether `openvino_model` knows every layer of a graph; elsewhere `through_tensorflow` converts it."""
+    plain = {
+        "dilation_rate": ((1, 1),),
+        "groups": (1,),
+        "use_bias": (True,),
+        "keepdims": (False,),
+        "activation": ("relu",),
+    }
+    return all(
+        layer.kind in CONVERTERS
+        and layer.shares is None
+        and all(layer[name] in allowed for name, allowed in plain.items() if name in layer.arguments)
+        and (layer.kind != "InputLayer" or len(layer["batch_shape"]) == 4)
+        for layer in graph.layers
+    )
+
+
+def through_tensorflow(graph: Graph, tensors: Tensors) -> Any:
+    """See `openvino_model`: the same for any graph, by way of a TensorFlow function with the tensors as constants."""
+    import openvino
+
+    from hbac.network.keras_model import build_keras, with_tensors
+    from hbac.network.quiet import import_tensorflow
+
+    tf = import_tensorflow()
+    graph, tensors = without_groups(graph, tensors)  # OpenVINO does not convert TensorFlow's own
+    model = build_keras(graph)
+    images = tf.TensorSpec((1, *graph.layers[0]["batch_shape"][1:]), tf.float32)
+    answer = with_tensors(model, graph, tensors)
+    function = tf.function(answer, input_signature=[images], autograph=False)
+    converted = openvino.convert_model(function.get_concrete_function())
+    (output,) = (output for output in converted.outputs if ANSWER in output.get_names())
+    return openvino.Model([output.get_node().input_value(0)], converted.get_parameters(), graph.name)  # no other output
 
 
 class Conversion:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from hbac.network.graph import Graph
+
 HEAD = "predictions"  # the layer of logits, in every family
 PROBABILITIES = "probabilities"  # the softmax behind it, the last layer of every family
 AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
@@ -14,6 +16,19 @@ class NetworkSettings:
 
     width: int = 64
     classes: int = 6
-    input_shape: tuple[int | None, int, int] = (400, 300, 3)  # a height of None takes any
+    input_shape: tuple[int | None, ...] = (400, 300, 3)  # a height of None takes any
     dropout: float = 0.0
     family: str = "resnet50"  # of `families.FAMILIES`
+
+
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """A network that its own graph defines, and no family: what `hbac weights import` makes of any Keras model."""
+
+    graph: Graph  # inputs to logits; sizes may be None, which `input_shape` says
+    input_shape: tuple[int, ...]
+    file: str = ""  # of the graph, relative to a manifest
+    sha256: str = ""  # of that file
+
+
+Network = NetworkSettings | ImportedNetwork

@@ -1,6 +1,7 @@
 """The graph in a whole Keras file's config, read as plain JSON: nothing is deserialised, no name is looked up.
 
-Models within the model are taken apart, so that what is left is a list of layers that compute something.
+Models within the model are taken apart, so that what is left is a list of layers that compute something. A layer or a
+model that is called several times is there as often; the later ones share the tensors of the first.
 """
 
 import json
@@ -8,16 +9,28 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from hbac.errors import WeightsError, brief, one_line
-from hbac.weights.keras_layers import AUGMENTATION, Kinds, kinds_of, plain, received_class, spec_of
+from hbac.errors import InputError, WeightsError, brief, one_line
+from hbac.network.graph import Graph, Layer, Tensors
+from hbac.network.kinds import KINDS
+from hbac.network.shape_inference import Shape, layer_tensors, output_shape
+from hbac.weights.keras_hdf5 import Place
+from hbac.weights.keras_layers import AUGMENTATION, PREPROCESSING, Computed, kinds_of, plain, received_class, spec_of
+from hbac.weights.keras_ops import Tensor, is_function, kinds_of_function
 
 MAX_DEPTH: Final = 8  # models within models
 MAX_LAYERS: Final = 5000
+MAX_NAME: Final = 200  # characters
 FUNCTIONAL: Final = ("Functional", "Model")  # as Keras 2 and 3 name it, and as older files do
 MODEL_MODULE: Final = re.compile(r"keras(\.src)?(\.(models|engine)(\.(functional|sequential|training))?)?$")
-CALLED_WITH: Final = {"training": (None, False), "mask": (None,)}
+MAX_CALLS: Final = 64  # of one layer
+CALLED_WITH: Final = {"training": (None, False), "mask": (None,), "initial_state": (None,)}
+WITHIN: Final = {  # where in a layer's place its tensors lie, by kind; elsewhere at the place itself
+    "GRU": ("cell",),
+    "LSTM": ("cell",),
+    "Bidirectional": ("forward_layer/cell", "backward_layer/cell"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,9 +38,18 @@ class Step:
     """One kind of our graph that the file's network computes."""
 
     name: str  # the layer's, behind those of the models it lies in: resnet50/conv1_conv; `:activation` if it has one
-    kind: str
-    arguments: dict[str, Any]
+    layer: Layer  # as our graph has it, under a name that our graphs take, behind the layers of its inputs
     inputs: tuple[str, ...]  # names of steps
+
+    @property
+    def kind(self) -> str:
+        """Of our graph."""
+        return self.layer.kind
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All of them."""
+        return dict(self.layer.arguments)
 
 
 @dataclass
@@ -38,18 +60,89 @@ class SavedNetwork:
     input_shape: tuple[int | None, ...] = ()
     output: str = ""  # the step that is the answer
     steps: dict[str, Step] = field(default_factory=dict)  # by name, each behind its inputs
-    places: dict[str, str] = field(default_factory=dict)  # in a weights file, /layers/conv2d_3, to the layer's name
+    shapes: dict[str, Shape] = field(default_factory=dict)  # what each step gives
+    constants: Tensors = field(default_factory=dict)  # tensors that the config itself holds, by our graph's names
+    deviations: set[str] = field(default_factory=set)  # steps that stand for `keras.layers.Normalization`
+    places: dict[str, Place] = field(default_factory=dict)  # in a weights file, by /layers/conv2d_3
     order: list[list[tuple[str, bool]]] = field(default_factory=list)  # names, trainable, of each layer of the top
+    layers: int = 0  # read so far, those of models within too
 
-    def add(self, name: str, kinds: Kinds, inputs: tuple[str, ...]) -> str:
-        """Write down what a layer computes; the step it ends in."""
-        for i, (kind, arguments) in enumerate(kinds):
-            own = f"{name}:activation" if i else name
-            if own in self.steps or own == self.input:
-                raise WeightsError(f"expected each layer once, received {brief(own)} twice")
-            self.steps[own] = Step(own, kind, arguments, inputs)
-            inputs = (own,)
+    def begin(self, name: str, shape: Any) -> str:
+        """Write down the input."""
+        where = f"layer {brief(name)}"
+        if self.input or not isinstance(shape, tuple) or len(shape) < 2:
+            raise WeightsError(f"{where}: expected one input of a stated shape, received {brief(shape)}")
+        layer = _layer(where, our_name(name), "InputLayer", {"batch_shape": (None, *shape[1:])}, ())
+        self.input, self.input_shape = name, shape[1:]
+        self.steps[name] = Step(name, layer, ())
+        self.shapes[name] = layer["batch_shape"]
+        return name
+
+    def add(self, name: str, computed: list[Computed], inputs: tuple[str, ...], first: str | None = None) -> str:
+        """Write down what a layer computes; the step it ends in.
+
+        Args:
+            name: of the layer.
+            computed: by the layer, one behind the other.
+            inputs: names of steps.
+            first: the name under which the same layer was written down before.
+        """
+        for i, one in enumerate(computed):
+            ending = ":activation" if i else ""
+            self._write(name + ending, one, inputs, first + ending if first else None)
+            inputs = (name + ending,)
         return inputs[0]
+
+    def _write(self, name: str, computed: Computed, inputs: tuple[str, ...], first: str | None) -> None:
+        where, shapes = f"layer {brief(name)}", [self.shapes[one] for one in inputs]
+        if name in self.steps:
+            raise WeightsError(f"expected each layer once, received {brief(name)} twice")
+        owner = self.steps[first].layer.owner if first in self.steps else None
+        ours = tuple(self.steps[one].layer.name for one in inputs)
+        layer = _layer(where, our_name(name), computed.kind, computed.arguments, ours)
+        try:
+            self.shapes[name] = output_shape(layer, shapes)
+            parts = layer_tensors(layer, shapes)
+        except InputError as error:
+            raise WeightsError(_in_the_files_words(where, error)) from error
+        if owner and parts:
+            layer = replace(layer, shares=owner)
+        self.steps[name] = Step(name, layer, inputs)
+        if not layer.shares:
+            self.constants |= {f"{layer.name}/{part}": value for part, value in computed.constants.items()}
+
+    def put(self, place: str, name: str, parts: tuple[str, ...]) -> None:
+        """Write down where the tensors of a step lie."""
+        kind = self.steps[name].kind if name in self.steps else ""
+        within = WITHIN.get(kind, ("",))
+        size = len(parts) // len(within)
+        for i, inner in enumerate(within):
+            self.places[f"{place}/{inner}".rstrip("/")] = Place(
+                name, parts[i * size : (i + 1) * size], bool(inner), name in self.deviations
+            )
+
+    def graph(self, name: str) -> Graph:
+        """All that was written down, for the step that is the answer."""
+        layers = tuple(step.layer for step in self.steps.values())
+        return Graph(name, layers)
+
+
+def our_name(name: str) -> str:
+    """A layer's name as our graphs take it: resnet50/conv1_conv to resnet50.conv1_conv."""
+    plain_name = re.sub(r"[^A-Za-z0-9_.\-]", "_", name.replace("/", ".").replace(":", "."))
+    return plain_name if plain_name[:1].isalnum() else f"x{plain_name}"
+
+
+def _layer(where: str, name: str, kind: str, arguments: dict[str, Any], inputs: tuple[str, ...]) -> Layer:
+    try:
+        return Layer(name, kind, arguments, inputs)
+    except InputError as error:
+        raise WeightsError(_in_the_files_words(where, error)) from error
+
+
+def _in_the_files_words(where: str, error: InputError) -> str:
+    """What is wrong with a layer of ours, by the name that it has in the file."""
+    return f"{where}: {str(error).partition(': ')[2] or error}"
 
 
 @dataclass(frozen=True)
@@ -57,6 +150,7 @@ class _Scope:
     """A model within the models around it."""
 
     name: str = ""  # of the layers in it, what comes before: resnet50/
+    first: str = ""  # the same at its first call
     place: str = ""  # in a weights file
     trainable: bool = True
     depth: int = 0
@@ -86,7 +180,8 @@ def _read_model(saved: SavedNetwork, entry: Any, scope: _Scope, given: str | Non
     where, layers = f"model {brief(config.get('name'))}", config.get("layers")
     if not isinstance(layers, list) or not layers or not all(map(_is_entry, layers)):
         raise WeightsError(f"{where}: expected a list of named layers, received {brief(layers)}")
-    if scope.depth > MAX_DEPTH or len(saved.places) + len(layers) > MAX_LAYERS:
+    saved.layers += len(layers)
+    if scope.depth > MAX_DEPTH or max(saved.layers, len(saved.steps)) > MAX_LAYERS:
         raise WeightsError(f"{where}: expected models at most {MAX_DEPTH} deep and {MAX_LAYERS} layers, received more")
     scope = replace(scope, trainable=scope.trainable and config.get("trainable", True) is not False)
     if entry["class_name"] == "Sequential":
@@ -95,22 +190,35 @@ def _read_model(saved: SavedNetwork, entry: Any, scope: _Scope, given: str | Non
 
 
 def _read_functional(saved: SavedNetwork, config: dict[str, Any], scope: _Scope, given: str | None) -> str:
+    """Layer by layer as their inputs are there: a list may hold a layer before one that it is called on."""
     where = f"model {brief(config.get('name'))}"
     first, last = (_one_end(config.get(f"{end}_layers"), f"{where}, {end}") for end in ("input", "output"))
-    values: dict[str, str] = {}
+    values: dict[tuple[str, int], str] = {}
+    waiting: list[tuple[dict[str, Any], str, int]] = []  # a layer, its place, which of its calls
+    names = Counter(entry["config"].get("name", entry.get("name")) for entry in config["layers"])
     for entry, place in zip(config["layers"], _places(config["layers"], scope.place), strict=True):
-        name = entry["config"]["name"]
-        if name in values or (entry["class_name"] == "InputLayer") != (name == first):
+        name = _name_of(entry)
+        if names[name] > 1 or (entry["class_name"] == "InputLayer") != (name == first[0]):
             raise WeightsError(f"{where}: expected one input and each layer once, received {brief(name)} too")
-        if name == first:
-            values[name] = _read_input(saved, entry["config"], scope.name, given)
-            continue
-        tensors = _called_on(entry, f"layer {brief(scope.name + name)}")
-        if missing := [tensor for tensor in tensors if tensor not in values]:
-            raise WeightsError(f"{where}: expected inputs of {brief(name)} before it, received {brief(missing)}")
-        values[name] = _read_layer(saved, entry, place, scope, tuple(values[tensor] for tensor in tensors))
+        if name == first[0]:
+            values[first] = _read_input(saved, entry["config"], scope.name, given)
+        else:
+            waiting += [(entry, place, call) for call in range(_calls(entry, f"layer {brief(scope.name + name)}"))]
+    while waiting:
+        later = []
+        for entry, place, call in waiting:
+            arguments = _call(entry, call, f"layer {brief(scope.name + _name_of(entry))}")
+            if all(tensor in values for tensor in arguments.tensors):
+                values[_name_of(entry), call] = _read_layer(saved, entry, place, scope, call, arguments.of(values))
+            else:
+                later.append((entry, place, call))
+        if len(later) == len(waiting):
+            raise WeightsError(
+                f"{where}: expected inputs of {brief(_name_of(later[0][0]))} among its layers, received others"
+            )
+        waiting = later
     if last not in values:
-        raise WeightsError(f"{where}: expected a layer {brief(last)}, its output, received none")
+        raise WeightsError(f"{where}: expected a layer {brief(last[0])}, its output, received none")
     return values[last]
 
 
@@ -123,7 +231,7 @@ def _read_sequential(saved: SavedNetwork, config: dict[str, Any], scope: _Scope,
         if value is None:  # built without an input of its own
             shape = layers[0]["config"].get("batch_input_shape") or config.get("build_input_shape")
             value = _read_input(saved, {"name": "input", "batch_shape": shape}, scope.name, None)
-        value = _read_layer(saved, entry, place, scope, (value,))
+        value = _read_layer(saved, entry, place, scope, 0, ([Tensor(value)], {}))
     return str(value)
 
 
@@ -134,27 +242,64 @@ def _read_input(saved: SavedNetwork, config: dict[str, Any], within: str, given:
             raise WeightsError(f"layer {brief(name)}: expected {key} {expected}, received {brief(config[key])}")
     if given is not None:
         return given
-    shape = plain(config.get("batch_shape", config.get("batch_input_shape")))
-    if saved.input or not isinstance(shape, tuple) or len(shape) < 2:
-        raise WeightsError(f"layer {brief(name)}: expected one input of a stated shape, received {brief(shape)}")
-    saved.input, saved.input_shape = name, shape[1:]
-    return saved.input
+    return saved.begin(name, plain(config.get("batch_shape", config.get("batch_input_shape"))))
 
 
-def _read_layer(saved: SavedNetwork, entry: dict[str, Any], place: str, scope: _Scope, inputs: tuple[str, ...]) -> str:
-    name, config = scope.name + entry["config"]["name"], entry["config"]
-    saved.places[place] = name
-    if not scope.depth:
+def _read_layer(
+    saved: SavedNetwork, entry: dict[str, Any], place: str, scope: _Scope, call: int, arguments: "Given"
+) -> str:
+    """What a layer gives for one of its calls."""
+    own = scope.name + _name_of(entry)
+    name, first = own + (f"@{call}" if call else ""), scope.first + _name_of(entry)
+    config, (given, named) = entry["config"], arguments
+    if is_function(entry):
+        computed, tensors = kinds_of_function(entry, given, named, f"function {brief(name)}", saved.shapes)
+        return saved.add(name, computed, tuple(tensors))
+    steps = tuple(one for one in _flat(given) if isinstance(one, Tensor))
+    if len(steps) != len(_flat(given)) or not steps:
+        raise WeightsError(f"layer {brief(name)}: expected to be called on outputs of layers, received {brief(given)}")
+    if not scope.depth and not call:
         saved.order.append([])
-    before = saved.steps[inputs[0]].kind if inputs[0] in saved.steps else None
-    kinds = [] if "layers" in config else kinds_of(entry, f"layer {brief(name)}", before)
-    if len(inputs) != 1 and [kind for kind, _ in kinds] != ["Add"]:
-        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(inputs)}")
     if "layers" in config:
-        inner = replace(scope, name=f"{name}/", place=place, depth=scope.depth + 1)
-        return _read_model(saved, entry, inner, inputs[0])
-    saved.order[-1].append((name, scope.trainable and config.get("trainable", True) is not False))
-    return saved.add(name, kinds, inputs)
+        if len(steps) != 1:
+            raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+        depth = scope.depth + 1
+        inner = replace(scope, name=f"{name}/", first=f"{first}/", place=place, depth=depth)
+        return _read_model(saved, entry, inner, steps[0])
+    computed = kinds_of(entry, f"layer {brief(name)}", [saved.shapes[one] for one in steps])
+    if len(steps) != 1 and [one.kind for one in computed[:1]] and not _takes_several(computed[0].kind):
+        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+    if not computed and len(steps) != 1:
+        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+    ends = saved.add(name, computed, steps, first if name != first else None)
+    if name == first:
+        saved.order[-1].append((name, scope.trainable and config.get("trainable", True) is not False))
+        if entry["class_name"] == "Normalization":
+            saved.deviations.add(name)
+        saved.put(place, name, _parts_in_file(saved, name, computed))
+    return ends
+
+
+def _takes_several(kind: str) -> bool:
+    return len(KINDS[kind].inputs) > 0 and KINDS[kind].inputs[-1] > 1
+
+
+def _parts_in_file(saved: SavedNetwork, name: str, computed: list[Computed]) -> tuple[str, ...]:
+    """Names of the tensors that a file holds of a step; none of those that its config holds."""
+    if not computed:
+        return ()
+    step = saved.steps[name]
+    parts = layer_tensors(step.layer, [saved.shapes[one] for one in step.inputs])
+    return tuple(part for part in parts if f"{step.layer.name}/{part}" not in saved.constants)
+
+
+def _flat(given: list[Any]) -> list[Any]:
+    return list(given[0]) if len(given) == 1 and isinstance(given[0], list) else given
+
+
+def _name_of(entry: dict[str, Any]) -> str:
+    name = entry["config"].get("name", entry.get("name"))
+    return str(name)
 
 
 def _is_entry(entry: Any) -> bool:
@@ -162,9 +307,12 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("class_name"), str)
         and isinstance(entry.get("config"), dict)
-        and isinstance(entry["config"].get("name"), str)
-        and "/" not in entry["config"]["name"]
+        and _is_name(entry["config"].get("name", entry.get("name")))
     )
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable() and not set(name) & set("/@:\\")
 
 
 def _is_model(entry: dict[str, Any]) -> bool:
@@ -178,9 +326,15 @@ def _is_model(entry: dict[str, Any]) -> bool:
 
 
 def _places(layers: list[dict[str, Any]], place: str) -> Iterator[str]:
-    """Where the weights of each layer lie in a file: its class in snake case, and how many of it came before."""
+    """Where the weights of each layer lie in a file: its class in snake case, and how many of it came before.
+
+    A function of `keras.ops` is no layer and has no place.
+    """
     before: Counter[str] = Counter()
     for entry in layers:
+        if is_function(entry):
+            yield ""
+            continue
         stem = snake_case(entry["class_name"])
         yield f"{place}/layers/{stem}" + (f"_{before[stem]}" if before[stem] else "")
         before[stem] += 1
@@ -192,13 +346,13 @@ def snake_case(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _one_end(ends: Any, what: str) -> str:
-    """The one layer of `input_layers` or `output_layers`: [name, 0, 0], or a list that holds one of these."""
+def _one_end(ends: Any, what: str) -> tuple[str, int]:
+    """The one layer of `input_layers` or `output_layers`, and which of its calls: [name, 0, 0], or a list of one."""
     while isinstance(ends, list) and len(ends) == 1:
         ends = ends[0]
     if not _is_tensor(ends):
         raise WeightsError(f"{what}: expected one, received {brief(ends)}")
-    return str(ends[0])
+    return str(ends[0]), int(ends[1])
 
 
 def _is_tensor(tensor: Any) -> bool:
@@ -213,44 +367,101 @@ def _is_tensor(tensor: Any) -> bool:
     )
 
 
-def _called_on(entry: dict[str, Any], where: str) -> list[str]:
-    """The layers that one is called on, once; how it is called has to be as for an answer."""
-    spec, nodes = None if "layers" in entry["config"] else spec_of(entry, where), entry.get("inbound_nodes")
-    if not isinstance(nodes, list) or len(nodes) != 1:
-        calls = len(nodes) if isinstance(nodes, list) else brief(nodes)
-        raise WeightsError(f"{where}: expected to be called once, received {calls} calls")
-    in_keras_3 = isinstance(nodes[0], dict)
-    tensors, named = _keras_3_call(nodes[0]) if in_keras_3 else _keras_2_call(nodes[0])
-    if in_keras_3 and spec is AUGMENTATION and named.get("training") is True:
+class _Output(NamedTuple):
+    """What a layer gives for one of its calls."""
+
+    layer: str
+    call: int
+
+
+Given = tuple[list[Any], dict[str, Any]]  # what a layer is called on: steps and values, and further ones by name
+
+
+@dataclass(frozen=True)
+class _Arguments:
+    """What a layer is called on, in the words of the config."""
+
+    given: list[Any]  # outputs of layers, lists of these, plain values
+    named: dict[str, Any]
+
+    @property
+    def tensors(self) -> list[_Output]:
+        """Those that have to be there first."""
+        return [one for one in _flat_deep([*self.given, *self.named.values()]) if isinstance(one, _Output)]
+
+    def of(self, values: dict[tuple[str, int], str]) -> Given:
+        """With the steps in their places."""
+
+        def named(one: Any) -> Any:
+            if isinstance(one, _Output):
+                return Tensor(values[one])
+            return [named(part) for part in one] if isinstance(one, list) else one
+
+        return [named(one) for one in self.given], {key: named(value) for key, value in self.named.items()}
+
+
+def _flat_deep(values: Any) -> Iterator[Any]:
+    for value in values:
+        if isinstance(value, list):
+            yield from _flat_deep(value)
+        else:
+            yield value
+
+
+def _calls(entry: dict[str, Any], where: str) -> int:
+    """How often a layer is called."""
+    nodes = entry.get("inbound_nodes")
+    if not isinstance(nodes, list) or not 0 < len(nodes) <= MAX_CALLS:
+        received = len(nodes) if isinstance(nodes, list) else brief(nodes)
+        raise WeightsError(f"{where}: expected to be called once to {MAX_CALLS} times, received {received} calls")
+    return len(nodes)
+
+
+def _call(entry: dict[str, Any], number: int, where: str) -> _Arguments:
+    """One call of a layer; how it is called has to be as for an answer."""
+    node = entry["inbound_nodes"][number]
+    in_keras_3 = isinstance(node, dict)
+    given, named = _keras_3_call(node, where) if in_keras_3 else _keras_2_call(node, where)
+    if is_function(entry):
+        return _Arguments(given, named)
+    spec = None if "layers" in entry["config"] else spec_of(entry, where)
+    if in_keras_3 and named.get("training") is True and (spec is AUGMENTATION or entry["class_name"] in PREPROCESSING):
         del named["training"]  # their default, which `predict` overrides
     for key, value in named.items():
         if not any(value is allowed for allowed in CALLED_WITH.get(key, ())):
             raise WeightsError(f"{where}: expected to be called without {brief(key)}, received {brief(value)}")
-    if not tensors or not all(map(_is_tensor, tensors)):
-        raise WeightsError(f"{where}: expected to be called on outputs of layers, received {brief(tensors)}")
-    return [tensor[0] for tensor in tensors]
+    return _Arguments(given, {})
 
 
-def _keras_3_call(node: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    arguments, named = node.get("args"), node.get("kwargs")
-    if not isinstance(arguments, list) or not isinstance(named, dict):
-        return [node], {}
-    if len(arguments) == 1 and isinstance(arguments[0], list):
-        arguments = arguments[0]
-    return [_history(argument) for argument in arguments], dict(named)
+def _keras_3_call(node: dict[str, Any], where: str) -> Given:
+    given, named = node.get("args"), node.get("kwargs")
+    if not isinstance(given, list) or not isinstance(named, dict):
+        raise WeightsError(f"{where}: expected to be called on outputs of layers, received {brief(node)}")
+    return [_history(one, where) for one in given], {key: _history(one, where) for key, one in named.items()}
 
 
-def _history(argument: Any) -> Any:
-    config = argument.get("config") if isinstance(argument, dict) else None
-    if isinstance(config, dict) and argument.get("class_name") == "__keras_tensor__":
-        return config.get("keras_history")
+def _history(argument: Any, where: str) -> Any:
+    """The output of a layer, a list of these, or a plain value."""
+    if isinstance(argument, list):
+        return [_history(one, where) for one in argument]
+    if isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
+        config = argument.get("config")
+        tensor = config.get("keras_history") if isinstance(config, dict) else None
+        if tensor is None or not _is_tensor(tensor):
+            raise WeightsError(f"{where}: expected to be called on outputs of layers, received {brief(tensor)}")
+        return _Output(tensor[0], tensor[1])
     return argument
 
 
-def _keras_2_call(node: Any) -> tuple[list[Any], dict[str, Any]]:
-    if not isinstance(node, list) or not all(isinstance(t, list) and len(t) == 4 for t in node):
-        return [node], {}
+def _keras_2_call(node: Any, where: str) -> Given:
+    nodes = [node] if isinstance(node, list) and node and isinstance(node[0], str) else node
+    if (
+        not isinstance(nodes, list)
+        or not nodes
+        or not all(isinstance(one, list) and len(one) == 4 and _is_tensor(one[:3]) for one in nodes)
+    ):
+        raise WeightsError(f"{where}: expected to be called on outputs of layers, received {brief(node)}")
     named: dict[str, Any] = {}
-    for *_, more in node:
+    for *_, more in nodes:
         named |= more if isinstance(more, dict) else {"arguments": more}
-    return [tensor[:3] for tensor in node], named
+    return [[_Output(name, call) for name, call, _, _ in nodes]], named

@@ -5,14 +5,15 @@ model's config is read as plain JSON, and its network has to be ours; then only 
 what the file claims to hold. Out: a `.keras` file that plain Keras loads.
 """
 
+import contextlib
 import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from hbac.files import write_atomically
 from hbac.machine.packages import need
 from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
 from hbac.network.graph import Graph, Tensors
-from hbac.network.settings import HEAD, NetworkSettings
-from hbac.network.shape_inference import tensor_shapes
+from hbac.network.settings import HEAD, Network, NetworkSettings
+from hbac.network.shape_inference import TensorShapes, tensor_shapes
 from hbac.weights.keras_config import SavedNetwork, read_network
 from hbac.weights.keras_hdf5 import Layer, check_objects, is_legacy, legacy_layers, legacy_names, numbered_layers, text
 from hbac.weights.keras_match import names_of_ours
@@ -32,6 +33,7 @@ from hbac.weights.weights_alone import check_order, check_weightless, with_head_
 if TYPE_CHECKING:
     import h5py
 
+OF_NORMALIZATION = {"mean": "moving_mean", "variance": "moving_variance"}
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 MAX_MEMBER_BYTES = 4 << 30
 MAX_CONFIG_BYTES = 32 << 20
@@ -55,30 +57,47 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     Raises:
         WeightsError: not such a file, or another network; the first place that differs is named.
     """
-    content, config = _content(path)
+    content, config = content_of(path)
     imagenet = family_named(settings.family).imagenet
     if imagenet and hashlib.md5(content, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
         raise _outdated(path, imagenet)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
+    with opened(path, content) as file:
+        if is_legacy(file):
+            _refuse_outdated(path, legacy_names(file), imagenet)
+        network = network_of(path, file, config)
+        layers = _named_layers(path, file, graph, network)
+        _refuse_outdated(path, (name for name, _ in layers), imagenet)
+        tensors = arrays_of(path, layers, tensor_shapes(graph))
+        if network is None:
+            check_order(path, layers, graph)
+        return tensors
+
+
+@contextlib.contextmanager
+def opened(path: Path, content: bytes) -> "Iterator[h5py.File]":
+    """The HDF5 in a Keras file, after a look at what it claims to hold.
+
+    Raises:
+        WeightsError: it is none, or damaged.
+    """
     need("h5py")
     import h5py
 
     try:
         with h5py.File(io.BytesIO(content), "r") as file:
             check_objects(path, file)
-            if is_legacy(file):
-                _refuse_outdated(path, legacy_names(file), imagenet)
-                config = _legacy_config(path, file)
-            network = None if config is None else _read_network(path, config)
-            layers = _named_layers(path, file, graph, network)
-            _refuse_outdated(path, (name for name, _ in layers), imagenet)
-            tensors = _tensors(path, layers, graph)
-            if network is None:
-                check_order(path, layers, graph)
-            return tensors
+            yield file
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
         raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
+
+
+def network_of(path: Path, file: "h5py.File", config: bytes | str | None) -> SavedNetwork | None:
+    """What a whole file says that its network computes; None for weights alone."""
+    if is_legacy(file):
+        config = _legacy_config(path, file)
+    return None if config is None else _read_network(path, config)
 
 
 def _legacy_config(path: Path, file: "h5py.File") -> str | None:
@@ -109,14 +128,31 @@ def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNet
         ours = names_of_ours(graph, network, any_size=HEAD not in graph.by_name)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if is_legacy(file):  # a variable's layer is stated without the models around it
-        layers = [layer for layer in legacy_layers(path, file) if layer[1]]
-        _check_listed(path, [name for name, _ in layers], network)
-        within = {name.rsplit("/")[-1]: name for name in network.places.values()}
-        layers = [(within.get(name, name), parts) for name, parts in layers]
-    else:
-        layers = [layer for layer in numbered_layers(path, file, network.places) if layer[1]]
-    return [(ours.get(name, name), parts) for name, parts in layers]
+    return layers_of(path, file, network, ours)
+
+
+def layers_of(path: Path, file: "h5py.File", network: SavedNetwork, names: Mapping[str, str]) -> list[Layer]:
+    """Layers of a whole file that hold weights, by the names that its steps have in a graph of ours."""
+    if not is_legacy(file):
+        found: dict[str, dict[str, Any]] = {}
+        for name, parts in numbered_layers(path, file, network.places):
+            found.setdefault(name, {}).update(parts)
+        return [(names.get(name, name), parts) for name, parts in found.items() if parts]
+    layers = [layer for layer in legacy_layers(path, file) if layer[1]]  # stated without the models around it
+    _check_listed(path, [name for name, _ in layers], network)
+    within = {place.layer.rsplit("/")[-1]: place.layer for place in network.places.values()}
+    steps = [(within.get(name, name), parts) for name, parts in layers]
+    return [(names.get(name, name), _in_our_words(network, name, parts)) for name, parts in steps]
+
+
+def _in_our_words(network: SavedNetwork, name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """Variables of a legacy file by our names."""
+    step = network.steps.get(name)
+    if name in network.deviations:
+        return {OF_NORMALIZATION[part]: data for part, data in parts.items() if part in OF_NORMALIZATION}
+    if step and step.kind.startswith("Depthwise"):
+        return {"kernel" if part == "depthwise_kernel" else part: data for part, data in parts.items()}
+    return parts
 
 
 def _check_listed(path: Path, received: list[str], network: SavedNetwork) -> None:
@@ -130,7 +166,7 @@ def _check_listed(path: Path, received: list[str], network: SavedNetwork) -> Non
         )
 
 
-def export_keras(tensors: Tensors, settings: NetworkSettings, path: Path) -> None:
+def export_keras(tensors: Tensors, settings: Network, path: Path) -> None:
     """Write a fold as a `.keras` file: plain `keras.models.load_model(path)` gives the network with its probabilities.
 
     Raises:
@@ -149,7 +185,7 @@ def export_keras(tensors: Tensors, settings: NetworkSettings, path: Path) -> Non
         write_atomically(path, whole.read_bytes())
 
 
-def _content(path: Path) -> tuple[bytes, bytes | str | None]:
+def content_of(path: Path) -> tuple[bytes, bytes | str | None]:
     """The HDF5 bytes of a Keras file, whichever of the forms it has, and the config that lies beside them."""
     config: bytes | None = None
     try:
@@ -193,8 +229,12 @@ def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
             )
 
 
-def _tensors(path: Path, layers: list[Layer], graph: Graph) -> Tensors:
-    expected = tensor_shapes(graph)
+def arrays_of(path: Path, layers: list[Layer], expected: TensorShapes) -> Tensors:
+    """The values of layers' variables, which have to be exactly the expected ones, float32.
+
+    Raises:
+        WeightsError: names, shapes, types or values are others.
+    """
     names = [name for name, _ in layers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
