@@ -19,7 +19,7 @@ from keras import layers
 from hbac.errors import WeightsError
 from hbac.network.families import FAMILIES, backbone, build
 from hbac.network.settings import HEAD, NetworkSettings
-from hbac.weights import keras_files, keras_hdf5
+from hbac.weights import keras_content, keras_files, keras_hdf5
 from hbac.weights.keras_files import export_keras, import_weights
 from hbac.weights.tensors import set_weights
 
@@ -970,9 +970,9 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 
 def test_a_file_above_the_limit_is_refused_before_it_is_read(saved, monkeypatch):
     path = saved(".weights.h5")
-    monkeypatch.setattr(keras_files, "MAX_MEMBER_BYTES", path.stat().st_size)
+    monkeypatch.setattr(keras_content, "MAX_MEMBER_BYTES", path.stat().st_size)
     import_weights(path, NET)
-    monkeypatch.setattr(keras_files, "MAX_MEMBER_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr(keras_content, "MAX_MEMBER_BYTES", path.stat().st_size - 1)
     with pytest.raises(WeightsError, match="expected at most"):
         import_weights(path, NET)
 

@@ -142,10 +142,13 @@ def _adapt_parser(parser: argparse.ArgumentParser) -> None:
 
 def _weights_parser(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    importer = actions.add_parser("import", help=".keras, .weights.h5 or legacy .h5 to .safetensors, by checked names")
+    importer = actions.add_parser("import", help="a Keras model, or ResNet50's weights, to .safetensors")
     importer.add_argument("source", type=Path)
     importer.add_argument("output", type=_file, help="a name ending in .safetensors")
-    importer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    width = "of the ResNet50 that it has to be [64 for weights alone; a whole model may be any network]"
+    importer.add_argument("--width", type=int, help=width)
+    graph = "for a network that is not ResNet50: its graph, which all its folds share [beside the output]"
+    importer.add_argument("--graph", type=_file, metavar="FILE", help=graph)
     importer.add_argument(
         "--no-head", action="store_true", help="a backbone without the layer of logits, as ImageNet's file"
     )
@@ -299,16 +302,10 @@ def _doctor(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from hbac.errors import WeightsError
-    from hbac.network.settings import NetworkSettings
-    from hbac.weights.keras_files import import_weights
-    from hbac.weights.tensors import write_safetensors
+    from hbac.weights.import_command import import_file
 
-    if options.output.suffix != ".safetensors":
-        raise WeightsError(f"{options.output}: expected a name ending in .safetensors")
-    tensors = import_weights(options.source, NetworkSettings(width=options.width), head=not options.no_head)
-    write_safetensors(options.output, tensors, np.float16 if options.float16 else np.float32)
-    print(f"{options.output}: {len(tensors)} tensors")
+    dtype = np.float16 if options.float16 else np.float32
+    print(import_file(options.source, options.output, options.width, not options.no_head, options.graph, dtype))
 
 
 def _export(options: argparse.Namespace) -> None:

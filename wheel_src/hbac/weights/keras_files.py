@@ -5,12 +5,8 @@ model's config is read as plain JSON, and its network has to be ours; then only 
 what the file claims to hold. Out: a `.keras` file that plain Keras loads.
 """
 
-import contextlib
 import hashlib
-import io
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,14 +15,14 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.machine.packages import need
 from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
 from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
-from hbac.weights.keras_config import SavedNetwork, read_network
-from hbac.weights.keras_hdf5 import Layer, check_objects, is_legacy, legacy_layers, legacy_names, numbered_layers, text
+from hbac.weights.keras_content import content_of, network_of, opened
+from hbac.weights.keras_hdf5 import Layer, is_legacy, legacy_layers, legacy_names, numbered_layers
 from hbac.weights.keras_match import names_of_ours
+from hbac.weights.saved_network import SavedNetwork
 from hbac.weights.tensors import LISTED, check_finite, compare_shapes, set_weights
 from hbac.weights.weights_alone import check_order, check_weightless, with_head_named
 
@@ -34,10 +30,6 @@ if TYPE_CHECKING:
     import h5py
 
 OF_NORMALIZATION = {"mean": "moving_mean", "variance": "moving_variance"}
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
-MAX_MEMBER_BYTES = 4 << 30
-MAX_CONFIG_BYTES = 32 << 20
-MAX_RATIO = 200  # of a zip member; weights hardly compress
 
 
 def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> Tensors:
@@ -57,64 +49,22 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     Raises:
         WeightsError: not such a file, or another network; the first place that differs is named.
     """
-    content, config = content_of(path)
+    content = content_of(path)
     imagenet = family_named(settings.family).imagenet
-    if imagenet and hashlib.md5(content, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
+    if imagenet and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
         raise _outdated(path, imagenet)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
     with opened(path, content) as file:
         if is_legacy(file):
             _refuse_outdated(path, legacy_names(file), imagenet)
-        network = network_of(path, file, config)
+        network = network_of(path, file, content)
         layers = _named_layers(path, file, graph, network)
         _refuse_outdated(path, (name for name, _ in layers), imagenet)
         tensors = arrays_of(path, layers, tensor_shapes(graph))
         if network is None:
             check_order(path, layers, graph)
         return tensors
-
-
-@contextlib.contextmanager
-def opened(path: Path, content: bytes) -> "Iterator[h5py.File]":
-    """The HDF5 in a Keras file, after a look at what it claims to hold.
-
-    Raises:
-        WeightsError: it is none, or damaged.
-    """
-    need("h5py")
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            check_objects(path, file)
-            yield file
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
-        raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
-
-
-def network_of(path: Path, file: "h5py.File", config: bytes | str | None) -> SavedNetwork | None:
-    """What a whole file says that its network computes; None for weights alone."""
-    if is_legacy(file):
-        config = _legacy_config(path, file)
-    return None if config is None else _read_network(path, config)
-
-
-def _legacy_config(path: Path, file: "h5py.File") -> str | None:
-    """The config of a whole model in a Keras 2 file, None for weights alone."""
-    config = file.attrs.get("model_config")
-    if config is not None and not isinstance(config, str | bytes):
-        raise WeightsError(f"{path}: expected model_config as a text, received {brief(config)}")
-    return None if config is None else text(config)
-
-
-def _read_network(path: Path, config: bytes | str) -> SavedNetwork:
-    if len(config) > MAX_CONFIG_BYTES:
-        raise WeightsError(f"{path}: expected a config of at most {MAX_CONFIG_BYTES} bytes, received {len(config)}")
-    try:
-        return read_network(config)
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
 
 
 def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNetwork | None) -> list[Layer]:
@@ -185,23 +135,6 @@ def export_keras(tensors: Tensors, settings: Network, path: Path) -> None:
         write_atomically(path, whole.read_bytes())
 
 
-def content_of(path: Path) -> tuple[bytes, bytes | str | None]:
-    """The HDF5 bytes of a Keras file, whichever of the forms it has, and the config that lies beside them."""
-    config: bytes | None = None
-    try:
-        if not zipfile.is_zipfile(path):
-            if path.stat().st_size > MAX_MEMBER_BYTES:
-                raise WeightsError(f"{path}: expected at most {MAX_MEMBER_BYTES} bytes, received more")
-            content = path.read_bytes()
-        else:
-            with zipfile.ZipFile(path) as archive:
-                _check_members(path, archive.infolist())
-                content, config = archive.read("model.weights.h5"), archive.read("config.json")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise WeightsError(f"{path}: expected a Keras file: {error}") from error
-    return content, config
-
-
 def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
     return WeightsError(
         f"{path}: expected the ImageNet file with layers {imagenet.example} (MD5 {imagenet.md5}), "
@@ -212,21 +145,6 @@ def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
 def _refuse_outdated(path: Path, layers: Iterable[str], imagenet: ImageNetFile | None) -> None:
     if imagenet and any(map(imagenet.outdated_layers.search, layers)):
         raise _outdated(path, imagenet)
-
-
-def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    names = [member.filename for member in members]
-    if sorted(names) != sorted(MEMBERS):
-        raise WeightsError(f"{path}: expected the members {sorted(MEMBERS)}, received {brief(sorted(names))}")
-    for member in members:
-        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise WeightsError(
-                f"{path}: expected {member.filename} stored or deflated, received it otherwise or encrypted"
-            )
-        if member.file_size > min(MAX_MEMBER_BYTES, MAX_RATIO * max(member.compress_size, 1) + 65536):
-            raise WeightsError(
-                f"{path}: expected {member.filename} of a plausible size, received {member.file_size} bytes"
-            )
 
 
 def arrays_of(path: Path, layers: list[Layer], expected: TensorShapes) -> Tensors:

@@ -13,9 +13,10 @@ from hbac import hms
 from hbac.errors import InputError, WeightsError, brief
 from hbac.network.graph import Graph, Tensors
 from hbac.network.shape_inference import output_shapes, tensor_shapes
-from hbac.weights.keras_config import SavedNetwork
-from hbac.weights.keras_files import arrays_of, content_of, layers_of, network_of, opened
-from hbac.weights.keras_layers import smallest
+from hbac.weights.keras_content import content_of, network_of, opened
+from hbac.weights.keras_files import arrays_of, layers_of
+from hbac.weights.keras_specials import smallest
+from hbac.weights.saved_network import SavedNetwork
 
 NAME = "imported"  # of every graph that is made here: what a file calls its model says nothing of what it computes
 
@@ -40,9 +41,9 @@ def import_model(path: Path) -> Imported:
     Raises:
         WeightsError: not such a file; the layer that is not on the list, or an argument of one, is named with its place.
     """
-    content, config = content_of(path)
+    content = content_of(path)
     with opened(path, content) as file:
-        network = network_of(path, file, config)
+        network = network_of(path, file, content)
         if network is None:
             raise WeightsError(
                 f"{path}: expected a whole model, which says what it computes, received weights alone; "

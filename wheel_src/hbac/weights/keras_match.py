@@ -3,7 +3,7 @@
 from hbac.errors import WeightsError, brief
 from hbac.network.graph import Graph, Layer
 from hbac.network.settings import PROBABILITIES
-from hbac.weights.keras_config import SavedNetwork, Step
+from hbac.weights.saved_network import SavedNetwork, Step
 
 
 def names_of_ours(graph: Graph, saved: SavedNetwork, any_size: bool = False) -> dict[str, str]:

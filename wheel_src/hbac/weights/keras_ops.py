@@ -11,7 +11,7 @@ from typing import Any, Final
 from hbac.errors import WeightsError, brief
 from hbac.network.kinds import SAME_ACTIVATION
 from hbac.network.shape_inference import Shape
-from hbac.weights.keras_layers import Computed, plain
+from hbac.weights.keras_specials import Computed, plain
 
 MODULES: Final = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.core")
 FLOATS: Final = ("float32", "float16", "bfloat16")  # what is rounded there is computed in float32 here

@@ -13,9 +13,10 @@ from hbac.errors import WeightsError, brief
 from hbac.network.graph import Graph, keras_order
 from hbac.network.settings import HEAD
 from hbac.network.shape_inference import tensor_shapes
-from hbac.weights.keras_config import FUNCTIONAL, snake_case
+from hbac.weights.keras_config import FUNCTIONAL
 from hbac.weights.keras_hdf5 import Layer
 from hbac.weights.keras_layers import SPECS
+from hbac.weights.saved_network import snake_case
 from hbac.weights.tensors import LISTED
 
 CLASSES: Final = {snake_case(name): name for name in (*SPECS, *FUNCTIONAL, "InputLayer", "Sequential")}
