@@ -122,10 +122,12 @@ def _check_references(references: dict[str, set[str]], where: str) -> bool:
 
 def _listed(references: dict[str, set[str]]) -> str:
     """`Fp1 F3 against A1, Fp2 against A2`."""
-    by_reference = sorted((reference, name) for name, some in references.items() for reference in some)
+    by_reference = sorted(
+        ((reference, name) for name, some in references.items() for reference in some), key=lambda item: item[0]
+    )
     groups = [
         (brief(key, quote=False) or "none", [name for _, name in group])
-        for key, group in groupby(by_reference, lambda x: x[0])
+        for key, group in groupby(by_reference, lambda item: item[0])
     ]
     return ", ".join(f"{' '.join(names)} against {reference}" for reference, names in groups)
 
