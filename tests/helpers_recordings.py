@@ -105,3 +105,74 @@ def shift_onsets(path: Path, shift: Callable[[int], float], reserved: str = "EDF
         held[at : at + room] = (onset + bytes(old)).ljust(room, b"\0")
     path.write_bytes(held)
     return edit(path, "reserved", reserved)
+
+
+def write_brainvision(path: Path, uv: np.ndarray, rate_hz: float, markers: Sequence[tuple[str, int]] = ()) -> Path:
+    """A .vhdr with its .vmrk and .eeg, as the format's documentation has them; markers are types and samples from 1."""
+    uv.astype("<f4").tofile(path.with_suffix(".eeg"))
+    lines = ["Mk1=New Segment,,1,1,0,20240229235930000000"]
+    lines += [f"Mk{j}={kind},,{at},1,0" for j, (kind, at) in enumerate(markers, 2)]
+    path.with_suffix(".vmrk").write_text(
+        "\n".join(
+            [
+                "Brain Vision Data Exchange Marker File, Version 1.0",
+                "[Common Infos]",
+                "Codepage=UTF-8",
+                f"DataFile={path.stem}.eeg",
+                "[Marker Infos]",
+                *lines,
+                "",
+            ]
+        )
+    )
+    channels = [f"Ch{j}={name},,1,µV" for j, name in enumerate(hms.ELECTRODES, 1)]
+    path.write_text(
+        "\n".join(
+            [
+                "Brain Vision Data Exchange Header File Version 1.0",
+                "[Common Infos]",
+                "Codepage=UTF-8",
+                f"DataFile={path.stem}.eeg",
+                f"MarkerFile={path.stem}.vmrk",
+                "DataFormat=BINARY",
+                "DataOrientation=MULTIPLEXED",
+                f"NumberOfChannels={len(channels)}",
+                f"SamplingInterval={1e6 / rate_hz:g}",
+                "[Binary Infos]",
+                "BinaryFormat=IEEE_FLOAT_32",
+                "[Channel Infos]",
+                *channels,
+                "",
+            ]
+        )
+    )
+    return path
+
+
+def write_eeglab(path: Path, uv: np.ndarray, rate_hz: float, boundaries: Sequence[tuple[float, float]] = ()) -> Path:
+    """A .set of MATLAB 5 with the data inside; boundaries are latencies (in samples from 1) and durations cut out."""
+    from scipy.io import savemat
+
+    events = [{"type": "boundary", "latency": at, "duration": length} for at, length in boundaries]
+    eeg = {
+        "setname": path.stem,
+        "nbchan": float(uv.shape[1]),
+        "trials": 1.0,
+        "pnts": float(len(uv)),
+        "srate": float(rate_hz),
+        "xmin": 0.0,
+        "xmax": (len(uv) - 1) / rate_hz,
+        "data": uv.T.astype(np.float32),
+        "chanlocs": np.array([(name,) for name in hms.ELECTRODES], dtype=[("labels", object)]),
+        "event": np.array(
+            [(e["type"], e["latency"], e["duration"]) for e in events],
+            dtype=[("type", object), ("latency", float), ("duration", float)],
+        ),
+        "epoch": np.array([]),
+        "icawinv": np.array([]),
+        "icaweights": np.array([]),
+        "icasphere": np.array([]),
+        "icaact": np.array([]),
+    }
+    savemat(path, {"EEG": eeg}, appendmat=False)
+    return path

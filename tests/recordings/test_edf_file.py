@@ -245,7 +245,9 @@ def test_a_record_count_that_is_not_that_of_the_file(stated: str, note: str, tmp
     assert (recording.duration_s, recording.notes) == (20.0, (note,))
 
 
-@pytest.mark.parametrize(("field", "content"), [("date", "31.02.24"), ("date", "00.00.00"), ("time", "25.00.00"), ("date", "x")])
+@pytest.mark.parametrize(
+    ("field", "content"), [("date", "31.02.24"), ("date", "00.00.00"), ("time", "25.00.00"), ("date", "x")]
+)
 def test_an_impossible_start_is_none(field: str, content: str, tmp_path: Path) -> None:
     recording = hbac.read_recording(edit(write_edf(tmp_path / "x.edf"), field, content))
     assert recording.start is None
@@ -272,7 +274,9 @@ def test_a_third_of_a_second_in_eight_characters(tmp_path: Path) -> None:
 
 
 def test_a_latin_1_header_is_read(tmp_path: Path) -> None:
-    recording = hbac.read_recording(edit(write_edf(tmp_path / "x.edf"), "recording", "Müller in Köln".encode("latin-1")))
+    recording = hbac.read_recording(
+        edit(write_edf(tmp_path / "x.edf"), "recording", "Müller in Köln".encode("latin-1"))
+    )
     assert np.abs(whole(recording) - known_eeg(200)).max() < STEP_UV
 
 
@@ -297,7 +301,9 @@ def test_a_blank_unit_is_microvolts_where_the_values_are(tmp_path: Path) -> None
 @pytest.mark.parametrize("unit", ["mV", "V", "nV"])
 def test_a_blank_unit_is_refused_where_the_values_are_no_microvolts(unit: str, tmp_path: Path) -> None:
     path = edit(write_edf(tmp_path / "x.edf", unit=unit), "unit", "", None)
-    with pytest.raises(hbac.RecordError, match=r"expected a unit \(V, mV, uV, nV\) or typical values of 2 to 200 as of EEG"):
+    with pytest.raises(
+        hbac.RecordError, match=r"expected a unit \(V, mV, uV, nV\) or typical values of 2 to 200 as of EEG"
+    ):
         hbac.read_recording(path)
     recording = hbac.read_recording(path, unit=unit)
     assert np.abs(whole(recording) - known_eeg(200)).max() < 0.2

@@ -90,7 +90,9 @@ def test_ears_of_each_side_give_pairs_as_no_pair_crosses_the_middle() -> None:
 
 def test_mixed_references_are_refused_by_name() -> None:
     labels = [f"{name}-{'A1' if name in ('C3', 'O2') else 'REF'}" for name in hms.ELECTRODES]
-    with pytest.raises(RecordError, match=r"x.edf: expected one reference, received C3 O2 against A1, Fp1 F3 .* against REF"):
+    with pytest.raises(
+        RecordError, match=r"x.edf: expected one reference, received C3 O2 against A1, Fp1 F3 .* against REF"
+    ):
         montage_of(labels, "x.edf")
 
 
@@ -111,7 +113,9 @@ def test_electrodes_come_before_pairs_where_a_file_has_both() -> None:
     ],
 )
 def test_fewer_than_eight_pairs_are_refused(labels: list[str], received: str) -> None:
-    with pytest.raises(RecordError, match=rf"expected electrodes for at least 8 of the 16 pairs .*, received {received}"):
+    with pytest.raises(
+        RecordError, match=rf"expected electrodes for at least 8 of the 16 pairs .*, received {received}"
+    ):
         montage_of(labels, "x.edf")
 
 

@@ -8,7 +8,23 @@ from helpers_recordings import known_eeg
 
 from hbac.recordings.resampling import LARGEST_DRIFT_S, Ratio, ratio_of, resample
 
-RATES = ("100", "125", "128", "173.61", "199", "200", "250", "256", "400", "499.9", "500", "512", "1000", "1024", "2000")
+RATES = (
+    "100",
+    "125",
+    "128",
+    "173.61",
+    "199",
+    "200",
+    "250",
+    "256",
+    "400",
+    "499.9",
+    "500",
+    "512",
+    "1000",
+    "1024",
+    "2000",
+)
 EDGE = 70  # samples at each end, where a filter meets what the signal goes on with
 
 

@@ -61,7 +61,6 @@ PACKAGES: Final[Mapping[str, Package]] = {
         "scikit-learn>=1.2", {"sklearn.metrics": (), "sklearn.model_selection": ("StratifiedGroupKFold",)}
     ),
     "matplotlib": Package("matplotlib>=3.7", {"matplotlib": ("use",), "matplotlib.figure": ("Figure",)}),
-    "mne": Package("mne>=1.6", {"mne": ("Annotations",), "mne.io": ("read_raw", "BaseRaw")}),
 }
 OF_READERS: Final = ("numpy", "scipy", "pyarrow")
 OF_RUN: Final = (*OF_READERS, "pandas", "safetensors", "tqdm")  # pandas imports pyarrow, which is then to blame

@@ -4,7 +4,10 @@ MNE joins the records of an EDF+D across its gaps, brings all channels to the hi
 as volts. So an EDF never comes through MNE by its path, and a `Raw` object of one is compared with the file's own header.
 """
 
+import configparser
+import struct
 import warnings
+import zlib
 from datetime import datetime, timedelta
 from fractions import Fraction
 from math import ceil
@@ -12,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from scipy.io.matlab import MatReadError
 
 from hbac import hms
-from hbac.errors import InputError, RecordError, one_line
-from hbac.machine.packages import FAULTS, need
+from hbac.errors import InputError, MachineError, RecordError, one_line
+from hbac.machine.packages import FAULTS
 from hbac.preprocessing.damage import EEG_LARGEST_UV, EEG_TYPICAL_UV
 from hbac.recordings.edf_file import opened, read_header
 from hbac.recordings.edf_header import SUFFIXES
@@ -27,6 +31,9 @@ from hbac.recordings.sizes import plausible, sizes_of, typical
 if TYPE_CHECKING:
     from mne.io import BaseRaw
 
+# What MNE's readers raise of a file that is not as they expect it, beside what a package that does not work raises.
+UNREADABLE: Final = (*FAULTS, configparser.Error, struct.error, zlib.error, EOFError, ArithmeticError, MatReadError)
+REQUIREMENT: Final = "mne>=1.6"
 VOLTS: Final = 107  # FIFF's number of the unit
 SKIP: Final = "bad_acq_skip"
 BOUNDARIES: Final = ("bad boundary", "edge boundary", "boundary", "new segment/")  # of MNE, of EEGLAB, of BrainVision
@@ -43,7 +50,7 @@ class RawSource:
         """See `Source.read`."""
         try:
             volts = self._raw.get_data(picks=list(group.channels), start=start, stop=stop, verbose="ERROR")
-        except FAULTS as error:
+        except UNREADABLE as error:
             raise RecordError(f"recording: expected samples {start} to {stop}, received {one_line(error)}") from error
         uv: Array = np.multiply(volts, 1e6, dtype=np.float64)
         return uv
@@ -56,14 +63,12 @@ def read_by_mne(path: Path, name: str) -> SampledRecording:
         RecordError: MNE cannot read it, or `from_raw` refuses it.
         MachineError: MNE is not there.
     """
-    need("mne")
-    import mne
-
+    mne = _mne()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             raw = mne.io.read_raw(path, preload=False, verbose="ERROR")
-        except FAULTS as error:
+        except UNREADABLE as error:
             raise RecordError(
                 f"{path.name}: expected a recording that MNE reads, received {one_line(error)}"
             ) from error
@@ -71,6 +76,25 @@ def read_by_mne(path: Path, name: str) -> SampledRecording:
     notes = dict.fromkeys(f"MNE: {one_line(w.message)}" for w in said if isinstance(w.message, RuntimeWarning))
     recording.notes += tuple(notes)
     return recording
+
+
+def _mne() -> Any:
+    """MNE, with what is used of it.
+
+    Raises:
+        MachineError: it is not there, or does not work.
+    """
+    try:
+        import mne
+        import mne.io
+
+        _ = mne.io.read_raw, mne.io.BaseRaw
+    except FAULTS as error:
+        raise MachineError(
+            f"mne: expected {REQUIREMENT}, received {type(error).__name__}: {one_line(error)}; "
+            f"install it: pip install '{REQUIREMENT}'"
+        ) from error
+    return mne
 
 
 def from_raw(raw: Any, name: str | None = None) -> SampledRecording:
@@ -84,10 +108,7 @@ def from_raw(raw: Any, name: str | None = None) -> SampledRecording:
         RecordError: EEG, rates, units or times are not to be had of it.
         MachineError: MNE is not there.
     """
-    need("mne")
-    from mne.io import BaseRaw
-
-    if not isinstance(raw, BaseRaw):
+    if not isinstance(raw, _mne().io.BaseRaw):
         raise InputError(f"read_recording: expected a path or an mne.io.Raw object, received {type(raw).__name__}")
     path = next((Path(file) for file in raw.filenames if file), None)
     where = path.name if path else type(raw).__name__
