@@ -1,6 +1,7 @@
 """Train the folds: from train.csv to a manifest that kernel/infer.py takes.
 
-    python kernel/train.py --data DIR --output DIR [--width 64] [--fold-count 5] [--folds 0,2] [--epochs 6,4]
+    python kernel/train.py --data DIR --output DIR [--width 64] [--preprocessing three-zooms-v2] [--fold-count 5]
+                           [--folds 0,2] [--epochs 6,4]
                            [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16]
                            [--imagenet FILE | --start FILE ...] [--from DIR ...] [--beside DIR]
                            [--time-budget 8h30m] [--resume] [--seed 0]

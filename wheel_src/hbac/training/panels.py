@@ -89,7 +89,7 @@ def draw_planes(
 
 
 def draw_lines(axes: Any, values: Array, labels: Sequence[str]) -> None:
-    """Waveforms (time, channels) below each other, twice their robust spread apart."""
+    """Waveforms (time, channels) below each other, as far apart as their usual size asks for."""
     apart = 6 * max(float(np.median(np.abs(values))), 0.05)
     seconds = np.linspace(0, EEG_WINDOW_S, len(values), endpoint=False)
     for number, line in enumerate(values.T):
