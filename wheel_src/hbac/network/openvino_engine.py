@@ -18,7 +18,7 @@ from hbac.machine.packages import PACKAGES, need, version_of
 from hbac.network.batch_norm import fold_batch_norm
 from hbac.network.families import logits_graph
 from hbac.network.graph import Graph, Tensors
-from hbac.network.openvino_graph import has_converters, openvino_model, through_tensorflow
+from hbac.network.openvino_graph import openvino_model
 from hbac.network.settings import Network
 from hbac.network.tensorflow_engine import Array
 
@@ -66,8 +66,7 @@ class OpenVinoEngine:
 
     def _compiled(self, graph: Graph, tensors: Tensors, stated: dict[str, Any]) -> Any:
         with _of_this_machine():
-            convert = openvino_model if has_converters(graph) else through_tensorflow
-            return self._core.compile_model(convert(graph, tensors), "CPU", stated)
+            return self._core.compile_model(openvino_model(graph, tensors), "CPU", stated)
 
     def logits(self, fold: int, images: Array) -> Array:
         """See `Engine.logits`."""
