@@ -91,7 +91,7 @@ def _repeated(to: Conversion, layer: Layer, value: Value) -> Made:
     factors = layer["size"] if isinstance(layer["size"], tuple) else (layer["size"],)
     if layer.arguments.get("interpolation") == "bilinear":
         return _interpolated(to, layer, value)
-    places = [np.repeat(np.arange(size), factor) for size, factor in zip(value.shape[1:-1], factors)]
+    places = [np.repeat(np.arange(size or 0), factor) for size, factor in zip(value.shape[1:-1], factors)]
     return _taken(to, value, places), value.channels_first
 
 
