@@ -14,6 +14,9 @@ from hbac.files import content_digest
 from hbac.machine.faults import is_of_device
 from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
 from hbac.preprocessing.multitaper import rebuild_window
+from hbac.preprocessing.preset import BOTH as BOTH
+from hbac.preprocessing.preset import EEG as EEG
+from hbac.preprocessing.preset import SPECTROGRAM as SPECTROGRAM
 from hbac.preprocessing.preset import Array, Preset
 from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_content, read_eeg, read_spectrogram
@@ -36,8 +39,6 @@ class Status(str, Enum):
 
 
 OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE, OUT_OF_TIME = Status
-EEG, SPECTROGRAM = "eeg", "spectrogram"
-BOTH = (EEG, SPECTROGRAM)
 
 Sources = tuple[str, str]  # `content_digest` of the EEG's file and of the spectrogram's; "" of one that was not read
 NO_SOURCES: Sources = ("", "")
@@ -45,7 +46,7 @@ NO_SOURCES: Sources = ("", "")
 
 @dataclass(frozen=True)
 class Loaded:
-    """One record's image, or None if nothing of it could be read; what was read, and what was wrong."""
+    """One record's image, or None if nothing that its preset reads could be; what was read, and what was wrong."""
 
     record: Record
     image: npt.NDArray[np.float32] | None  # of the preset's shape
@@ -58,8 +59,8 @@ class Loaded:
 def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -> Loaded:
     """Read the files of one record and make its image, from one of them if the other cannot be used.
 
-    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Never raises for
-    what is wrong with a file: that is in the notes.
+    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Without any file that
+    the preset reads there is no image. Never raises for what is wrong with a file: that is in the notes.
 
     Raises:
         MemoryError: a file wants more than there is.
@@ -93,7 +94,7 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
             causes.append(error.__cause__)
-    if eeg is None and power is None:
+    if not {name for name, what in ((EEG, eeg), (SPECTROGRAM, power)) if what is not None} & settings.reads:
         read = (sources[EEG], sources[SPECTROGRAM])
         return Loaded(record, None, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
@@ -110,7 +111,7 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
 
 
 def image_of_eeg(recording: EegFile, offset_s: float | None, settings: Preset, power: Array | None = None) -> Array:
-    """The image of a 50 s window of a recording; without a spectrogram channel 0 holds what the recording gives.
+    """The image of a 50 s window of a recording; without a spectrogram the recording gives what it can of it.
 
     Args:
         recording: the whole file.
@@ -125,7 +126,9 @@ def image_of_eeg(recording: EegFile, offset_s: float | None, settings: Preset, p
     if settings.mirrors_short_eeg and not 0 <= start <= len(uv) - hms.EEG_WINDOW:
         uv, start = mirrored(uv, start), 0
     window = crop_eeg(EegFile(uv), start / hms.EEG_RATE_HZ).uv
-    return make_image(window, rebuild_window(uv, start) if power is None else power, settings)
+    if power is None and SPECTROGRAM in settings.reads:
+        power = rebuild_window(uv, start)
+    return make_image(window, power, settings)
 
 
 def sources_now(record: Record) -> Sources:

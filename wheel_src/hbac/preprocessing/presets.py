@@ -7,6 +7,7 @@ import numpy as np
 from hbac import hms
 from hbac.errors import InputError
 from hbac.preprocessing.preset import Array, Preset
+from hbac.preprocessing.spectrograms8 import Spectrograms8Settings
 from hbac.preprocessing.three_zooms import (
     CHANNELS,
     SHAPE,
@@ -15,6 +16,7 @@ from hbac.preprocessing.three_zooms import (
     MirroringSettings,
     log_power,
 )
+from hbac.preprocessing.waveforms import RawSettings, Waveform8Settings
 
 STARTER = "starter-v1"
 
@@ -38,7 +40,15 @@ class StarterSettings(ImageSettings):
 
 
 PRESETS: dict[str, Preset] = {
-    preset.preset: preset for preset in (ImageSettings(), MirroringSettings(), StarterSettings())
+    preset.preset: preset
+    for preset in (
+        ImageSettings(),
+        MirroringSettings(),
+        StarterSettings(),
+        Spectrograms8Settings(),
+        Waveform8Settings(),
+        RawSettings(),
+    )
 }
 
 
@@ -63,7 +73,7 @@ def make_image(eeg_uv: Array | None, power: Array | None, settings: Preset = PRE
 
     Returns:
         `settings.shape`, for three zooms (400, 300, 3), float32, finite, C-contiguous. What is missing is there the
-        normalised floor in channels 0 and 1 and 0 in channel 2.
+        normalised floor in channels 0 and 1 and 0 in channel 2; the other presets say what it is with them.
 
     Raises:
         InputError: `settings.preset` is not one of this package.
