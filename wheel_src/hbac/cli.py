@@ -15,6 +15,7 @@ from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
+from hbac.preprocessing.names import PRESET_NAMES
 from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
@@ -170,7 +171,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     )
     writer.add_argument("--output", type=_file, default=Path("weights_manifest.json"), metavar="FILE")
     writer.add_argument(
-        "--preprocessing", required=True, help="what they were trained on: three-zooms-v2, three-zooms-v1 or starter-v1"
+        "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
     writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
@@ -341,12 +342,13 @@ def _manifest(options: argparse.Namespace) -> None:
         raise InputError(f"{options.output}: expected a name ending in .json")
     if options.preprocessing not in PRESETS:
         raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")
-    network = NetworkSettings(width=options.width)
+    preset = PRESETS[options.preprocessing]
+    network = NetworkSettings(width=options.width, input_shape=preset.shape)
     manifest = new_manifest(
         [Checkpoint(path) for path in options.folds],
         options.output.parent,
         options.title,
-        PRESETS[options.preprocessing],
+        preset,
         network,
         TensorFlowEngine(network),
         options.temperature,

@@ -65,7 +65,9 @@ class Preset(ABC):
 def decoded(cached: npt.NDArray[np.uint8], step: Array, zero: Array) -> Array:
     """`cached` * `step` + `zero`, both (channels,) over the last axis, float32."""
     *whole, width, channels = cached.shape
-    rows = cached.reshape(*whole, width * channels).astype(np.float32)  # long rows: a few at a time takes five times as long
+    rows = cached.reshape(*whole, width * channels).astype(
+        np.float32
+    )  # long rows: a few at a time takes five times as long
     rows *= np.tile(step, width)
     rows += np.tile(zero, width)
     return rows.reshape(cached.shape)

@@ -6,19 +6,18 @@ import numpy as np
 
 from hbac import hms
 from hbac.errors import InputError
+from hbac.preprocessing.names import STARTER as STARTER
+from hbac.preprocessing.names import THREE_ZOOMS
 from hbac.preprocessing.preset import Array, Preset
 from hbac.preprocessing.spectrograms8 import Spectrograms8Settings
 from hbac.preprocessing.three_zooms import (
     CHANNELS,
     SHAPE,
-    THREE_ZOOMS,
     ImageSettings,
     MirroringSettings,
     log_power,
 )
 from hbac.preprocessing.waveforms import RawSettings, Waveform8Settings
-
-STARTER = "starter-v1"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import fft, signal
 
 from hbac import hms
 from hbac.preprocessing.montage import mean_filled
+from hbac.preprocessing.names import SPECTROGRAMS8
 from hbac.preprocessing.preset import Array, Preset, decoded
 
 HEIGHT, WIDTH, CHANNELS = 128, 256, 8
@@ -39,7 +41,7 @@ class Spectrograms8Settings(Preset):
     there, or which is flat, is 1 throughout, and so is the EEG where there is none.
     """
 
-    preset: str = "spectrograms8-v1"
+    preset: str = SPECTROGRAMS8
     log_floor: float = -4.0  # nats of the host's power
     log_ceiling: float = 8.0
     epsilon: float = 1e-6  # beside the standard deviation of a chain's image
@@ -77,7 +79,9 @@ class Spectrograms8Settings(Preset):
     def from_uint8(self, cached: npt.NDArray[np.uint8]) -> Array:
         """The inverse of `to_uint8` up to its steps; any number of rows."""
         step = np.repeat([HOST_STEP, MEL_STEP], HOST).astype(np.float32)  # (8,)
-        zero = np.repeat([0, MISSING_MEL], HOST).astype(np.float32) - np.repeat([128, 255], HOST).astype(np.float32) * step
+        zero = (
+            np.repeat([0, MISSING_MEL], HOST).astype(np.float32) - np.repeat([128, 255], HOST).astype(np.float32) * step
+        )
         return decoded(cached, step, zero)
 
 
@@ -113,29 +117,27 @@ def _mel_spectrograms(eeg_uv: Array, settings: Spectrograms8Settings) -> Array:
 
 def _mel_db(pair: Array, settings: Spectrograms8Settings) -> Floats:
     """(257, 128) decibels below a signal's loudest cell: `power_to_db` with `ref=np.max` of its mel spectrogram."""
-    kernel, filters = _mel_kernel(settings)
     padded = np.pad(pair.astype(np.float64), settings.window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, settings.window)[:: settings.hop]  # (257, 128)
-    parts = np.ascontiguousarray(frames) @ kernel  # (257, 206); BLAS takes no rows that overlap
-    cosines, sines = np.split(parts**2, 2, axis=1)
-    db = 10 * np.log10(np.maximum((cosines + sines) @ filters, settings.lowest_power))
+    # The window lies in the middle of librosa's transform and at the start of this one: power does not show it.
+    spectrum = fft.rfft(frames * signal.windows.hann(settings.window, sym=False), settings.fft, axis=1)  # (257, 513)
+    bins, shares = _mel_filters(settings)
+    some = spectrum[:, : bins.max() + 1]
+    power = some.real**2 + some.imag**2
+    mel = (power[:, bins] * shares).sum(axis=1)  # (257, 2, 128) to (257, 128)
+    db = 10 * np.log10(np.maximum(mel, settings.lowest_power))
     db -= db.max()
-    return np.maximum(db, -settings.range_db)
+    limited: Floats = np.maximum(db, -settings.range_db)
+    return limited
 
 
 @cache
-def _mel_kernel(settings: Spectrograms8Settings) -> tuple[Floats, Floats]:
-    """Windowed cosines and sines of the bins up to 20 Hz, (128, 206), and what each bin adds to each band, (103, 128).
-
-    The window lies in the middle of the transform: only its place, which power does not show, differs from here.
-    """
-    samples = np.arange(settings.window)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * samples / settings.window)
-    bins = np.arange(int(settings.highest_hz * settings.fft / hms.EEG_RATE_HZ) + 1)
-    phase = 2 * np.pi * samples[:, None] * bins / settings.fft
-    kernel = hann[:, None] * np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+def _mel_filters(settings: Spectrograms8Settings) -> tuple[npt.NDArray[np.int64], Floats]:
+    """Bins that each band adds up, (2, 128), and their weights: no band is wider than three bins, so it holds two."""
     edges = mel_frequencies_hz(settings)
-    hz = bins[:, None] * hms.EEG_RATE_HZ / settings.fft  # (103, 1)
-    rising, falling = (hz - edges[:-2]) / np.diff(edges)[:-1], (edges[2:] - hz) / np.diff(edges)[1:]
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return kernel, triangles * 2 / (edges[2:] - edges[:-2])  # of equal area
+    step_hz = hms.EEG_RATE_HZ / settings.fft
+    bins = np.floor(edges[:-2] / step_hz).astype(np.int64) + np.array([[1], [2]])
+    rising = (bins * step_hz - edges[:-2]) / np.diff(edges)[:-1]
+    falling = (edges[2:] - bins * step_hz) / np.diff(edges)[1:]
+    weights: Floats = np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])  # of equal area
+    return bins, weights

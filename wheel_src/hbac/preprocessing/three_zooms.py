@@ -15,6 +15,8 @@ from scipy.signal.windows import dpss
 
 from hbac import hms
 from hbac.preprocessing.montage import high_passed_pairs
+from hbac.preprocessing.names import THREE_ZOOMS as THREE_ZOOMS
+from hbac.preprocessing.names import THREE_ZOOMS_2 as THREE_ZOOMS_2
 from hbac.preprocessing.preset import Array, Preset, decoded
 
 HEIGHT, WIDTH, CHANNELS = 400, 300, 3
@@ -23,8 +25,6 @@ ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
 MISSING_UINT8 = (0, 128)  # as it is cached: in channels 0 and 1, in channel 2
 MIRRORED = (1, 0, 3, 2)  # LL, RL, LP, RP with left and right exchanged
 WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3; the largest swings, doubled by the high-pass, come to 6.01 (clipped)
-THREE_ZOOMS = "three-zooms-v1"
-THREE_ZOOMS_2 = "three-zooms-v2"
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from scipy import signal
 
 from hbac import hms
 from hbac.preprocessing.montage import high_passed_pairs, mean_filled
+from hbac.preprocessing.names import RAW, WAVEFORM8
 from hbac.preprocessing.preset import EEG, Array, Preset
 
 STEP = 5  # samples of the EEG for one of the waveform
@@ -31,7 +32,10 @@ STARTER_PAIRS: Final = (  # left temporal, left parasagittal, right parasagittal
     ("T4", "O2"),
 )
 STARTER_MIRRORED = (6, 7, 4, 5, 2, 3, 0, 1)  # its channels with left and right exchanged
-SIDES: Final = (("LL", "LP"), ("RL", "RP"))  # chains of the channels of `raw-v1`: all of the left, then all of the right
+SIDES: Final = (
+    ("LL", "LP"),
+    ("RL", "RP"),
+)  # chains of the channels of `raw-v1`: all of the left, then all of the right
 RAW_PAIRS: Final = tuple(
     pair for side in SIDES for chain in side for pair in zip(hms.CHAINS[chain][:-1], hms.CHAINS[chain][1:])
 )
@@ -55,7 +59,8 @@ class Waveform(Preset):
     def to_uint8(self, inputs: Array) -> npt.NDArray[np.uint8]:
         """254 steps of asinh(uV / 20), 1 uV each about 0 and 5 % each of large values; 0 at 128."""
         steps = np.arcsinh(self.in_uv(inputs) / CACHE_SCALE_UV) * (127 / CACHE_LIMIT)
-        return (np.clip(np.rint(steps), -127, 127) + 128).astype(np.uint8)
+        codes: npt.NDArray[np.uint8] = (np.clip(np.rint(steps), -127, 127) + 128).astype(np.uint8)
+        return codes
 
     def from_uint8(self, cached: npt.NDArray[np.uint8]) -> Array:
         """The inverse of `to_uint8` up to its steps."""
@@ -77,7 +82,7 @@ class Waveform8Settings(Waveform):
     differences hold the other electrode; without an EEG all is 0.
     """
 
-    preset: str = "waveform8-v1"
+    preset: str = WAVEFORM8
     clip_uv: float = 1024.0  # of a difference
     scale_uv: float = 32.0
     low_pass_hz: float = 20.0
@@ -123,7 +128,7 @@ class RawSettings(Waveform):
     is bridged for the filters and 0 afterwards: a gap, a pair that lacks an electrode, all of a missing EEG.
     """
 
-    preset: str = "raw-v1"
+    preset: str = RAW
     clip_uv: float = 1024.0  # of an electrode
     high_pass_hz: float = 0.3
     low_pass_hz: float = 17.0
@@ -150,11 +155,13 @@ class RawSettings(Waveform):
 
     def in_uv(self, inputs: Array) -> Array:
         """The inverse of `of_uv`."""
-        return np.sinh(inputs) * np.float32(self.scale_uv)
+        uv: Array = np.sinh(inputs) * np.float32(self.scale_uv)
+        return uv
 
     def of_uv(self, uv: Array) -> Array:
         """asinh(uV / 20)."""
-        return np.arcsinh(uv / np.float32(self.scale_uv))
+        values: Array = np.arcsinh(uv / np.float32(self.scale_uv))
+        return values
 
 
 @cache
