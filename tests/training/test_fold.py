@@ -18,9 +18,9 @@ from hbac.training.cache import DIGEST
 from hbac.training.fold import train_fold
 from hbac.training.metrics import kl_divergence
 from hbac.training.rows import TrainData
-from hbac.training.schedule import EpochBudget, Stage, TrainSettings
+from hbac.training.schedule import EpochBudget, Stage, TrainSettings, ViewSettings
 from hbac.training.state import FoldFiles, read_state
-from hbac.training.views import ViewSettings, drop_eeg, drop_spectrogram
+from hbac.training.views_of_zooms import drop_eeg, drop_spectrogram
 from hbac.weights.tensors import set_weights
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]

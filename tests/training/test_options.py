@@ -24,15 +24,14 @@ def test_the_defaults_of_the_command_line_are_those_of_python() -> None:
 
 
 def test_every_option_arrives() -> None:
-    text = (
-        "--width 8 --fold-count 3 --folds 0,2 --epochs 1,0 --learning-rates 1e-3,1e-4 --row-steps 2,1 --batch-size 4 "
-    )
+    text = "--width 8 --preprocessing starter-v1 --fold-count 3 --folds 0,2 --epochs 1,0 --learning-rates 1e-3,1e-4 --row-steps 2,1 --batch-size 4 "
     text += "--start a b --freeze-normalisation --from f g --beside x --time-budget 90m --resume --seed 7 "
     text += "--without mixup,flip --workers 3 --precision mixed_float16 --name n --title t"
     received = parsed(*HOME, *text.split())
     assert received == replace(
         OPTIONS,
         width=8,
+        preprocessing="starter-v1",
         fold_count=3,
         folds=(0, 2),
         epochs=(1, 0),
@@ -90,6 +89,8 @@ def test_a_gpu_computes_in_float16_unless_told_otherwise() -> None:
         ({"epochs": (1, -1)}, "--epochs: expected two numbers from 0"),
         ({"learning_rates": (1e-3, 1e-4, 1e-5)}, "--learning-rates: expected two numbers"),
         ({"epochs": (0, 0)}, "expected an epoch"),
+        ({"row_steps": (2, 1), "preprocessing": "raw-v1"}, "--row-steps: expected 1,1 with --preprocessing raw-v1"),
+        ({"preprocessing": "raw"}, "preprocessing: expected one of .*, received 'raw'"),
         ({"row_steps": (0, 1)}, "row steps from 1"),
         ({"width": 0}, "--width: expected 1 or more, received 0"),
         ({"batch_size": 0}, "--batch-size: expected 1 or more, received 0"),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 
+IMAGE_AXES = 3  # of an image: rows, columns, channels; a waveform has time and channels
 EEG, SPECTROGRAM = "eeg", "spectrogram"  # the two files of a record
 BOTH = (EEG, SPECTROGRAM)
 LATER = {"left out of the digest while it holds its default": True}  # metadata of a field that an older preset lacked

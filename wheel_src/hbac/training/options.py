@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ from hbac import kaggle
 from hbac.durations import parse_duration
 from hbac.errors import InputError
 from hbac.network.settings import NetworkSettings
+from hbac.preprocessing.names import PRESET_NAMES, THREE_ZOOMS_2
+from hbac.preprocessing.preset import IMAGE_AXES, Preset
 from hbac.training.devices import visible_gpus
 from hbac.training.fold_files import FoldFiles
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
@@ -36,6 +38,7 @@ class TrainOptions:
     data: Path
     output: Path
     width: int = 64
+    preprocessing: str = THREE_ZOOMS_2
     fold_count: int = 5
     folds: tuple[int, ...] | None = None  # to train now; None for all
     epochs: tuple[int, ...] = (6, 4)  # of the two stages, as are the next two
@@ -61,12 +64,22 @@ class TrainOptions:
     mixup_alpha: float = MIXUP_ALPHA
     dropout: float = DROPOUT
 
+    def preset(self) -> Preset:
+        """What makes the inputs of records."""
+        from hbac.preprocessing.presets import preset_named  # a command line that only lists names loads no SciPy
+
+        return preset_named(self.preprocessing)
+
+    def network(self) -> NetworkSettings:
+        """The network that the folds are, without what only training has."""
+        return NetworkSettings(width=self.width, input_shape=self.preset().shape)
+
     def settings(self) -> TrainSettings:
         """What defines the training of each fold."""
         off: dict[str, Any] = {chance: 0.0 for name, chance in SWITCHES.items() if name in self.without}
         fewest_votes = (1, self.scored_votes)  # stage 1 sees all rows, stage 2 the scored ones
         return TrainSettings(
-            network=NetworkSettings(width=self.width, dropout=self.dropout),
+            network=replace(self.network(), dropout=self.dropout),
             stages=tuple(map(Stage, self.epochs, self.learning_rates, fewest_votes, self.row_steps)),
             views=ViewSettings(**off),
             mixup_alpha=0.0 if MIXUP in self.without else self.mixup_alpha,
@@ -110,6 +123,12 @@ class TrainOptions:
             raise InputError(
                 f"--epochs, --row-steps: expected an epoch and row steps from 1, received {self.epochs} and {self.row_steps}"
             )
+        waveform = len(self.preset().shape) < IMAGE_AXES
+        if waveform and max(self.row_steps) > 1:
+            raise InputError(
+                f"--row-steps: expected 1,1 with --preprocessing {self.preprocessing}, whose rows are moments, "
+                f"received {self.row_steps}"
+            )
         for name in ("width", "batch_size", "workers"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')}: expected 1 or more, received {getattr(self, name)}")
@@ -149,6 +168,13 @@ def add_options(parser: argparse.ArgumentParser, attached: Sequence[Path] = ()) 
     add("--data", type=Path, required=not attached, metavar="DIR", help="folder with train.csv, train_eegs/ ...")
     add("--output", type=Path, required=not attached, metavar="DIR", help="folder for folds and images")
     add("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    add(
+        "--preprocessing",
+        choices=PRESET_NAMES,
+        default=THREE_ZOOMS_2,
+        metavar="PRESET",
+        help=f"{', '.join(PRESET_NAMES)}",
+    )
     add("--fold-count", type=int, default=5, metavar="N", help="folds in all [%(default)s]")
     add("--folds", type=_numbers, metavar="0,2", help="those to train now, '' for none [all]")
     add("--resume", action="store_true", help="go on with the run in --output")

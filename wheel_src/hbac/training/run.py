@@ -19,9 +19,7 @@ from hbac.machine.environment import settle
 from hbac.machine.packages import OF_TRAINING, need
 from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
-from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.three_zooms import MirroringSettings
 from hbac.records.folders import where_looked
 from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
@@ -35,7 +33,6 @@ from hbac.training.state import claim_folder, take_folds
 from hbac.weights.checkpoints import Checkpoint, imagenet_backbone, mean_of_folds, new_manifest
 from hbac.weights.manifest import write_manifest
 
-PREPROCESSING = MirroringSettings()
 STATED_OPTIONS = (  # in the manifest, for readers
     "width",
     "fold_count",
@@ -102,7 +99,7 @@ def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     """What tells this run from others; precision may differ between its sessions."""
     settings = {name: value for name, value in vars(options.settings()).items() if name != "precision"}
     start = " ".join(sha256_of(file) for file in options.files_to_start_from())
-    preprocessing = PREPROCESSING.digest()
+    preprocessing = options.preset().digest()
     return {
         **settings,
         "preprocessing": preprocessing,
@@ -124,21 +121,21 @@ def make_images(
         InputError: not one record can be read.
         OutputError: the folder cannot be written, or the disk has no room.
     """
-    folders = (options.output, *options.take_from)
-    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING, compared) for folder in folders)), None)
+    folders, preset = (options.output, *options.take_from), options.preset()
+    cached = next(filter(None, (open_cache(rows.records, folder, preset, compared) for folder in folders)), None)
     if not cached:
         for note in where_looked(options.data, rows.records, hms.TRAIN_TABLE):
             log(note)
-        size_gb = cache_bytes(rows.records, PREPROCESSING) / 1e9
+        size_gb = cache_bytes(rows.records, preset) / 1e9
         log(f"{len(rows.records)} images, {size_gb:.2f} GB: {options.output / 'images.npy'}")
-        cached = make_cache(rows.records, options.output, PREPROCESSING, options.workers)
+        cached = make_cache(rows.records, options.output, preset, options.workers)
     counts = rows.counts.sum(axis=1)
     data = TrainData(
         images=cached.images,
         votes=rows.counts / counts[:, None],
         counts=counts,
         eeg_ids=rows.table["eeg_id"].to_numpy(np.int64),
-        preprocessing=PREPROCESSING,
+        preprocessing=preset,
         sources=cached.sources,
     )
     return data, np.flatnonzero(cached.readable)
@@ -191,7 +188,7 @@ def start_weights(options: TrainOptions) -> Tensors | None:
     Raises:
         WeightsError: a file is none of this network.
     """
-    network = NetworkSettings(width=options.width)
+    network = options.network()
     if options.start:
         return mean_of_folds(options.start, network)
     return imagenet_backbone(options.imagenet, network) if options.imagenet else None
@@ -220,13 +217,13 @@ def describe_folds(options: TrainOptions, data: TrainData, result: out_of_fold.R
         WeightsError: a checkpoint is none of this network.
         OutputError: the manifest cannot be written.
     """
-    network = NetworkSettings(width=options.width)
+    network = options.network()
     files = options.fold_files()
     manifest = new_manifest(
         [Checkpoint(files[fold].checkpoint, score=score) for fold, score in result.fold_scores.items()],
         options.output,
         options.title,
-        PREPROCESSING,
+        data.preprocessing,
         network,
         TensorFlowEngine(network),
         round(result.temperature, 4),
