@@ -564,8 +564,9 @@ def test_the_older_imagenet_file_is_refused_by_its_digest(tmp_path, monkeypatch)
     digest = keras_files.hashlib.md5(path.read_bytes()).hexdigest()
     ours = FAMILIES["resnet50"]
     assert ours.imagenet is not None
-    outdated = replace(ours, imagenet=replace(ours.imagenet, outdated_md5=digest[:8]))
-    monkeypatch.setitem(FAMILIES, "resnet50", outdated)
+    assert ours.imagenet.outdated is not None
+    older = replace(ours.imagenet.outdated, md5=digest[:8])
+    monkeypatch.setitem(FAMILIES, "resnet50", replace(ours, imagenet=replace(ours.imagenet, outdated=older)))
     with pytest.raises(WeightsError, match=f"MD5 {ours.imagenet.md5}.*received the older file"):
         import_weights(path, NET, head=False)
 

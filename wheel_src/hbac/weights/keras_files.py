@@ -15,7 +15,7 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
+from hbac.network.families import ImageNetFile, OutdatedFile, backbone_graph, build, family_named, whole_graph
 from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
@@ -51,8 +51,9 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     """
     content = content_of(path)
     imagenet = family_named(settings.family).imagenet
-    if imagenet and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
-        raise _outdated(path, imagenet)
+    outdated = imagenet.outdated if imagenet else None
+    if imagenet and outdated and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(outdated.md5):
+        raise _outdated(path, imagenet, outdated)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
     with opened(path, content) as file:
@@ -135,16 +136,16 @@ def export_keras(tensors: Tensors, settings: Network, path: Path) -> None:
         write_atomically(path, whole.read_bytes())
 
 
-def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
+def _outdated(path: Path, imagenet: ImageNetFile, outdated: OutdatedFile) -> WeightsError:
     return WeightsError(
         f"{path}: expected the ImageNet file with layers {imagenet.example} (MD5 {imagenet.md5}), "
-        f"received the older file of the same name with layers {imagenet.outdated_example}, whose network differs"
+        f"received the older file of the same name with layers {outdated.example}, whose network differs"
     )
 
 
 def _refuse_outdated(path: Path, layers: Iterable[str], imagenet: ImageNetFile | None) -> None:
-    if imagenet and any(map(imagenet.outdated_layers.search, layers)):
-        raise _outdated(path, imagenet)
+    if imagenet and imagenet.outdated and any(map(imagenet.outdated.layers.search, layers)):
+        raise _outdated(path, imagenet, imagenet.outdated)
 
 
 def arrays_of(path: Path, layers: list[Layer], expected: TensorShapes) -> Tensors:
