@@ -380,9 +380,7 @@ ROWS: Final[Mapping[str, Row]] = {
     "GroupNormalization": Row(_group_norm, _group_norm_tensors),
     "PReLU": Row(_like_its_input, _prelu_tensors),
     "Softmax": Row(_softmax),
-    **dict.fromkeys(
-        ("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Function"), Row(_like_its_input)
-    ),
+    **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Function"), Row(_like_its_input)),
     "Dropout": Row(_dropped),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), Row(_padded)),
     **dict.fromkeys(("Cropping1D", "Cropping2D"), Row(_cropped)),
