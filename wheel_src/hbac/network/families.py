@@ -26,6 +26,7 @@ class ImageNetFile:
     first: str  # the convolution that takes the image
     spread: float  # standard deviation of the inputs that its weights were trained on; of ours it is about 1
     example: str  # names of layers in the file, for errors
+    preprocessing: bool = False  # whether its network begins with layers that give inputs of such a spread
     outdated: "OutdatedFile | None" = None
 
 
@@ -81,8 +82,9 @@ def _efficientnet(name: str, md5: str) -> Family:
         file=f"{name}_notop.h5",
         md5=md5,
         first="stem_conv",
-        spread=1.0,  # behind the preprocessing layers that the file's network begins with
+        spread=1.0,
         example="stem_conv, block1a_project_conv ...",
+        preprocessing=True,
     )
     return Family(name, efficientnet_v2.efficientnet_v2, efficientnet_v2.BACKBONE, IMAGES, imagenet)
 
@@ -107,6 +109,13 @@ def family_named(name: str) -> Family:
     if name not in FAMILIES:
         raise InputError(f"expected a family of networks, one of {sorted(FAMILIES)}, received {name!r}")
     return FAMILIES[name]
+
+
+def is_preprocessing(layer: str, settings: NetworkSettings) -> bool:
+    """Whether a layer of an ImageNet file, by its name, prepares images as ours come prepared already."""
+    imagenet = family_named(settings.family).imagenet
+    stem = re.sub(r"_\d+$", "", layer)
+    return bool(imagenet and imagenet.preprocessing) and stem in ("rescaling", "normalization")
 
 
 def whole_graph(network: Network) -> Graph:
