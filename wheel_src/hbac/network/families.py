@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from hbac.errors import InputError
+from hbac.network import densenet, eeg1d, efficientnet_v2, resnet
 from hbac.network.batch_norm import without_batch_norm
 from hbac.network.graph import Graph, Layer
 from hbac.network.keras_model import build_keras
-from hbac.network.resnet import BACKBONE, resnet50
 from hbac.network.settings import HEAD, PROBABILITIES, ImportedNetwork, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
 
@@ -19,40 +19,83 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImageNetFile:
-    """What tells a family's "notop" file of ImageNet weights from an older one of the same name."""
+    """A family's "notop" file of ImageNet weights, as `keras.applications` states it."""
 
-    md5: str  # as `keras.applications` states it
-    outdated_md5: str  # the first digits of an older file, of another network
-    outdated_layers: re.Pattern[str]  # names of layers in the older file
+    file: str  # its name
+    md5: str
+    first: str  # the convolution that takes the image
+    spread: float  # standard deviation of the inputs that its weights were trained on; of ours it is about 1
     example: str  # names of layers in the file, for errors
-    outdated_example: str
+    preprocessing: bool = False  # whether its network begins with layers that give inputs of such a spread
+    outdated: "OutdatedFile | None" = None
+
+
+@dataclass(frozen=True)
+class OutdatedFile:
+    """An older file of the same name, of another network."""
+
+    md5: str  # its first digits
+    layers: re.Pattern[str]  # names of layers in it
+    example: str
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family: its graph for settings, the layer that ends its backbone, its ImageNet weights if there are any."""
+    """A family: its graph for settings, the layer that ends its backbone, its preset, its ImageNet weights if any."""
 
     name: str
     graph: Callable[[NetworkSettings], Graph]
     backbone: str
+    preset: str  # that its training takes if none is asked for
     imagenet: ImageNetFile | None = None
+
+
+IMAGES, RAW = "three-zooms-v2", "raw-v1"  # presets; what they are, `hbac.preprocessing` knows
+OF_KERAS = "weights_tf_dim_ordering_tf_kernels_notop.h5"
+EFFICIENTNET_MD5 = {  # keras/src/applications/efficientnet_v2.py, WEIGHTS_HASHES
+    "efficientnetv2-b0": "893217f2bb855e2983157299931e43ff",
+    "efficientnetv2-b1": "0e80663031ca32d657f9caa404b6ec37",
+    "efficientnetv2-b2": "1dfe2e7a5d45b6632553a8961ea609eb",
+    "efficientnetv2-b3": "f6abf7b5849ac99a89b50dd3fd532856",
+}
+RESNET50_FILE: Final = ImageNetFile(  # keras/src/applications/resnet.py, WEIGHTS_HASHES
+    file=f"resnet50_{OF_KERAS}",
+    md5="4d473c1dd8becc155b73f8504c6f6626",
+    first="conv1_conv",
+    spread=60.0,  # pixels from 0 to 255 without their mean
+    example="conv1_conv, conv2_block1_1_conv ...",
+    outdated=OutdatedFile(
+        md5="a268eb85", layers=re.compile(r"(res|bn)\d[a-f]_branch|^bn_conv1$"), example="res2a_branch2a ..."
+    ),
+)
+DENSENET121_FILE: Final = ImageNetFile(  # keras/src/applications/densenet.py, file_hash
+    file=f"densenet121_{OF_KERAS}",
+    md5="30ee3e1110167f948a6b9946edeeb738",
+    first="conv1_conv",
+    spread=1.0,  # pixels over 255, each channel with mean 0 and deviation 1
+    example="conv1_conv, conv2_block1_0_bn ...",
+)
+
+
+def _efficientnet(name: str, md5: str) -> Family:
+    imagenet = ImageNetFile(
+        file=f"{name}_notop.h5",
+        md5=md5,
+        first="stem_conv",
+        spread=1.0,
+        example="stem_conv, block1a_project_conv ...",
+        preprocessing=True,
+    )
+    return Family(name, efficientnet_v2.efficientnet_v2, efficientnet_v2.BACKBONE, IMAGES, imagenet)
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
     family.name: family
     for family in (
-        Family(
-            "resnet50",
-            resnet50,
-            BACKBONE,
-            ImageNetFile(  # keras/src/applications/resnet.py, WEIGHTS_HASHES
-                md5="4d473c1dd8becc155b73f8504c6f6626",
-                outdated_md5="a268eb85",
-                outdated_layers=re.compile(r"(res|bn)\d[a-f]_branch|^bn_conv1$"),
-                example="conv1_conv, conv2_block1_1_conv ...",
-                outdated_example="res2a_branch2a ...",
-            ),
-        ),
+        Family("resnet50", resnet.resnet50, resnet.BACKBONE, IMAGES, RESNET50_FILE),
+        *(_efficientnet(name, md5) for name, md5 in EFFICIENTNET_MD5.items()),
+        Family("densenet121", densenet.densenet121, densenet.BACKBONE, IMAGES, DENSENET121_FILE),
+        Family("eeg1d", eeg1d.eeg1d, eeg1d.BACKBONE, RAW),
     )
 }
 
@@ -66,6 +109,13 @@ def family_named(name: str) -> Family:
     if name not in FAMILIES:
         raise InputError(f"expected a family of networks, one of {sorted(FAMILIES)}, received {name!r}")
     return FAMILIES[name]
+
+
+def is_preprocessing(layer: str, settings: NetworkSettings) -> bool:
+    """Whether a layer of an ImageNet file, by its name, prepares images as ours come prepared already."""
+    imagenet = family_named(settings.family).imagenet
+    stem = re.sub(r"_\d+$", "", layer)
+    return bool(imagenet and imagenet.preprocessing) and stem in ("rescaling", "normalization")
 
 
 def whole_graph(network: Network) -> Graph:

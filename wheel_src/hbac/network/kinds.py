@@ -134,6 +134,13 @@ def _input_shape(value: Any) -> tuple[int | None, ...]:
     return (None, *map(optional(whole()), value[1:]))
 
 
+def _noise_shape(value: Any) -> tuple[int | None, ...]:
+    """One size an axis, batch among them: None drops each place by itself, 1 all of an axis together."""
+    if not isinstance(value, list | tuple) or not 2 <= len(value) <= MAX_AXES:
+        raise ValueError(f"a list of 2 to {MAX_AXES} values, each None or 1")
+    return tuple(map(optional(one_of(1)), value))
+
+
 @dataclass(frozen=True)
 class Argument:
     """What an argument may be, and Keras's default."""
@@ -279,7 +286,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Permute": Kind({"dims": Argument(any_number_of(whole(1, MAX_AXES - 1)))}),
     "RepeatVector": Kind({"n": Argument(whole())}),
     "Rescaling": Kind({"scale": Argument(number()), "offset": Argument(number(), 0.0)}),
-    "Dropout": Kind({"rate": Argument(number(0.0, 1.0))}),
+    "Dropout": Kind({"rate": Argument(number(0.0, 1.0)), "noise_shape": Argument(optional(_noise_shape), None)}),
     "GRU": Kind(_recurrent("reset_after")),
     "LSTM": Kind(_recurrent()),
     "Bidirectional": Kind(

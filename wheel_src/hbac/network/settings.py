@@ -6,15 +6,16 @@ from hbac.network.graph import Graph
 
 HEAD = "predictions"  # the layer of logits, in every family
 PROBABILITIES = "probabilities"  # the softmax behind it, the last layer of every family
+FULL_WIDTH = 64  # at which a family is the network of its paper or of `keras.applications`
 AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
 ENGINES = (AUTO, TENSORFLOW, OPENVINO)  # that compute it; `auto` is one of the others
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The width of its first bottleneck (64 is ResNet50 itself), its head, its input and its family."""
+    """Its width (64 is the full network, in every family), its head, its input and its family."""
 
-    width: int = 64
+    width: int = FULL_WIDTH
     classes: int = 6
     input_shape: tuple[int | None, ...] = (400, 300, 3)  # a height of None takes any
     dropout: float = 0.0

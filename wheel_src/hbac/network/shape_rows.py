@@ -344,6 +344,12 @@ def _reduced(layer: Layer, shape: Shape) -> Shape:
     return tuple(size for axis, size in enumerate(kept) if layer["keepdims"] or axis not in axes)
 
 
+def _dropped(layer: Layer, shape: Shape) -> Shape:
+    if layer["noise_shape"] and len(layer["noise_shape"]) != len(shape):
+        raise InputError(f"layer {layer.name}: expected an input of {len(layer['noise_shape'])} axes, received {shape}")
+    return shape
+
+
 def _similarity(layer: Layer, first: Shape, second: Shape) -> Shape:
     return (*_added(layer, first, second)[:-1], 1)
 
@@ -374,9 +380,8 @@ ROWS: Final[Mapping[str, Row]] = {
     "GroupNormalization": Row(_group_norm, _group_norm_tensors),
     "PReLU": Row(_like_its_input, _prelu_tensors),
     "Softmax": Row(_softmax),
-    **dict.fromkeys(
-        ("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Dropout", "Function"), Row(_like_its_input)
-    ),
+    **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Function"), Row(_like_its_input)),
+    "Dropout": Row(_dropped),
     **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), Row(_padded)),
     **dict.fromkeys(("Cropping1D", "Cropping2D"), Row(_cropped)),
     **dict.fromkeys(("UpSampling1D", "UpSampling2D"), Row(_repeated)),

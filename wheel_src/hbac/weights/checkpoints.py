@@ -1,7 +1,7 @@
 """Checkpoints: a manifest's folds as tensors, weights to start from, and a new manifest of checked files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from hbac import hms
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
 from hbac.network.engine import Engine, finite_logits, softmax
-from hbac.network.families import shapes
+from hbac.network.families import family_named, shapes
 from hbac.network.graph import Tensors
 from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import golden_image, probe
@@ -21,7 +21,7 @@ from hbac.weights.keras_files import import_weights
 from hbac.weights.manifest import Fold, Manifest
 from hbac.weights.tensors import read_safetensors
 
-IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
+IMAGENET_CHANNELS = 3
 
 
 def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
@@ -68,13 +68,25 @@ def mean_of_folds(files: Sequence[Path], settings: NetworkSettings) -> Tensors:
 
 
 def imagenet_backbone(file: Path, settings: NetworkSettings) -> Tensors:
-    """ImageNet's "notop" weights, the first convolution scaled from inputs that spread by 60 to ours, about 1.
+    """A family's "notop" weights of ImageNet, for our inputs.
+
+    The first convolution is scaled from the spread of the inputs that it has learnt from to that of ours, about 1. For
+    inputs with other than three channels each takes the mean of its three kernels, times 3 / channels, so that what it
+    gives stays of a size.
 
     Raises:
-        WeightsError: not that file.
+        WeightsError: not that file, or the family has none.
     """
-    tensors = import_weights(file, settings, head=False)
-    tensors["conv1_conv/kernel"] = tensors["conv1_conv/kernel"] * np.float32(IMAGENET_SPREAD)
+    imagenet = family_named(settings.family).imagenet
+    if imagenet is None:
+        raise WeightsError(f"{file}: expected no ImageNet weights for {settings.family}, there are none of it")
+    *size, channels = settings.input_shape
+    rgb = replace(settings, input_shape=(*size, IMAGENET_CHANNELS))
+    tensors = import_weights(file, rgb, head=False)
+    kernel = tensors[f"{imagenet.first}/kernel"]  # (height, width, 3, filters)
+    if channels is not None and channels != IMAGENET_CHANNELS:
+        kernel = kernel.mean(axis=2, keepdims=True).repeat(channels, axis=2) * np.float32(IMAGENET_CHANNELS / channels)
+    tensors[f"{imagenet.first}/kernel"] = kernel * np.float32(imagenet.spread)
     return tensors
 
 

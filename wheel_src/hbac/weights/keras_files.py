@@ -15,7 +15,15 @@ import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
+from hbac.network.families import (
+    ImageNetFile,
+    OutdatedFile,
+    backbone_graph,
+    build,
+    family_named,
+    is_preprocessing,
+    whole_graph,
+)
 from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
@@ -51,15 +59,16 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     """
     content = content_of(path)
     imagenet = family_named(settings.family).imagenet
-    if imagenet and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
-        raise _outdated(path, imagenet)
+    outdated = imagenet.outdated if imagenet else None
+    if imagenet and outdated and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(outdated.md5):
+        raise _outdated(path, imagenet, outdated)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
     with opened(path, content) as file:
         if is_legacy(file):
             _refuse_outdated(path, legacy_names(file), imagenet)
         network = network_of(path, file, content)
-        layers = _named_layers(path, file, graph, network)
+        layers = _named_layers(path, file, graph, network) if network else _layers_alone(path, file, settings, graph)
         _refuse_outdated(path, (name for name, _ in layers), imagenet)
         tensors = arrays_of(path, layers, tensor_shapes(graph))
         if network is None:
@@ -67,18 +76,36 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
         return tensors
 
 
-def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNetwork | None) -> list[Layer]:
-    """Layers that hold weights, under our names where the file says enough to know them."""
-    if network is None:
-        layers = list(legacy_layers(path, file) if is_legacy(file) else numbered_layers(path, file, {}))
-        layers = with_head_named(layers, graph) if HEAD in graph.by_name else layers
-        check_weightless(path, layers, graph)
-        return [(name, parts) for name, parts in layers if parts]
+def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNetwork) -> list[Layer]:
+    """Layers of a whole file that hold weights, under our names."""
     try:
         ours = names_of_ours(graph, network, any_size=HEAD not in graph.by_name)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     return layers_of(path, file, network, ours)
+
+
+def _layers_alone(path: Path, file: "h5py.File", settings: NetworkSettings, graph: Graph) -> list[Layer]:
+    """Layers of weights alone that hold some, whose names say which of ours they are."""
+    layers = list(legacy_layers(path, file) if is_legacy(file) else numbered_layers(path, file, {}))
+    if is_legacy(file):
+        layers = [_of_keras_2(name, parts, graph) for name, parts in layers]
+    if HEAD in graph.by_name:
+        layers = with_head_named(layers, graph)
+    else:
+        layers = [layer for layer in layers if not is_preprocessing(layer[0], settings)]
+    trained = whole_graph(replace(settings, dropout=0.5))
+    dropped = {layer.name for layer in trained.layers if layer.kind == "Dropout"}
+    check_weightless(path, [(name, parts) for name, parts in layers if parts or name not in dropped], graph)
+    return [(name, parts) for name, parts in layers if parts]
+
+
+def _of_keras_2(name: str, parts: dict[str, Any], graph: Graph) -> Layer:
+    """A layer under the names of Keras 3: none has a slash, and a depthwise kernel is a kernel."""
+    name = name.replace("/", "_")
+    if name in graph.by_name and graph.by_name[name].kind.startswith("Depthwise"):
+        parts = {"kernel" if part == "depthwise_kernel" else part: data for part, data in parts.items()}
+    return name, parts
 
 
 def layers_of(path: Path, file: "h5py.File", network: SavedNetwork, names: Mapping[str, str]) -> list[Layer]:
@@ -135,16 +162,16 @@ def export_keras(tensors: Tensors, settings: Network, path: Path) -> None:
         write_atomically(path, whole.read_bytes())
 
 
-def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
+def _outdated(path: Path, imagenet: ImageNetFile, outdated: OutdatedFile) -> WeightsError:
     return WeightsError(
         f"{path}: expected the ImageNet file with layers {imagenet.example} (MD5 {imagenet.md5}), "
-        f"received the older file of the same name with layers {imagenet.outdated_example}, whose network differs"
+        f"received the older file of the same name with layers {outdated.example}, whose network differs"
     )
 
 
 def _refuse_outdated(path: Path, layers: Iterable[str], imagenet: ImageNetFile | None) -> None:
-    if imagenet and any(map(imagenet.outdated_layers.search, layers)):
-        raise _outdated(path, imagenet)
+    if imagenet and imagenet.outdated and any(map(imagenet.outdated.layers.search, layers)):
+        raise _outdated(path, imagenet, imagenet.outdated)
 
 
 def arrays_of(path: Path, layers: list[Layer], expected: TensorShapes) -> Tensors:

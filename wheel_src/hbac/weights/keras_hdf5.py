@@ -23,7 +23,7 @@ class Place:
 
 
 MAX_OBJECTS = 20_000
-PARTS = {2: ("kernel", "bias"), 4: BN_PARTS}  # by the number of variables of a layer
+PARTS = {1: ("kernel",), 2: ("kernel", "bias"), 4: BN_PARTS}  # by the number of variables of a layer
 NO_LAYERS = ("optimizer", "metrics", "seed_generator", "vars")
 
 
@@ -129,7 +129,7 @@ def _numbered(path: Path, group: "h5py.Group", place: "Place | None") -> dict[st
     count = len(names) if names else 0
     counted = place is not None and place.counts and len(group) == count + 1  # the last is how much it has seen
     if names is None or set(group) != {str(i) for i in range(count + counted)}:
-        expected = "2 or 4" if place is None else str(count)
+        expected = "1, 2 or 4" if place is None else str(count)
         raise WeightsError(
             f"{path}: expected {expected} numbered variables at {group.name}, received {sorted(group)[:6]}"
         )
@@ -160,6 +160,9 @@ def _variables(path: Path, group: "h5py.Group", layer: str) -> dict[str, dict[st
     variables: dict[str, dict[str, Any]] = {}
     for stated in _names(group, "weight_names"):
         *_, owner, variable = ["", *stated.split("/")]
+        owner = (
+            layer if stated.rpartition("/")[0] == layer else owner
+        )  # a name with a slash, as Keras 2 took: conv1/conv
         parts = variables.setdefault(owner, {})
         if variable.split(":")[0] in parts:
             raise WeightsError(f"{path}: expected each tensor once, received {brief(stated)} twice in {brief(layer)}")
