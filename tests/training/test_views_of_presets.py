@@ -26,7 +26,12 @@ MEANT = {  # by a preset's inputs
     "waveform8-v1": {"flip", "mask_times", "shift_time", "drop_file", "shorten", "change_gain"},
     "raw-v1": {"mask_times", "shift_time", "drop_file", "shorten", "change_gain"},
 }
-STEPS = {"starter-v1": 0.05, "spectrograms8-v1": 0.03, "waveform8-v1": 0.3, "raw-v1": 0.1}  # of the cache, twice rounded
+STEPS = {
+    "starter-v1": 0.05,
+    "spectrograms8-v1": 0.03,
+    "waveform8-v1": 0.3,
+    "raw-v1": 0.1,
+}  # of the cache, twice rounded
 
 
 def smooth_eeg() -> np.ndarray:
