@@ -1,10 +1,9 @@
 """Train the folds: from train.csv to a manifest that kernel/infer.py takes.
 
     python kernel/train.py --data DIR --output DIR [--width 64] [--preprocessing three-zooms-v2] [--fold-count 5]
-                           [--folds 0,2] [--epochs 6,4]
-                           [--learning-rates 2e-3,2e-4] [--row-steps 1,1] [--batch-size 16]
-                           [--imagenet FILE | --start FILE ...] [--from DIR ...] [--beside DIR]
-                           [--time-budget 8h30m] [--resume] [--seed 0]
+                           [--folds 0,2] [--epochs 6,4] [--learning-rates 2e-3,2e-4] [--row-steps 1,1]
+                           [--batch-size 16] [--imagenet FILE | --start FILE ...] [--from DIR ...]
+                           [--beside DIR] [--time-budget 8h30m] [--resume] [--seed 0]
                            [--without mixup,flip,frequency_mask,time_mask,time_shift,file_drop,shortening,gain]
 
 DIR is a folder in the competition's format, the competition's own or one of `hbac simulate`. A killed run goes on with
