@@ -8,7 +8,7 @@ from hbac import hms
 from hbac.errors import InputError
 from hbac.network.batch_norm import fold_batch_norm
 from hbac.network.families import build, logits_graph, shapes
-from hbac.network.graph import Graph, Tensors
+from hbac.network.graph import Graph, Sketch, Tensors
 from hbac.network.keras_model import build_keras
 from hbac.network.settings import NetworkSettings
 from hbac.network.shape_inference import output_shapes
@@ -101,6 +101,23 @@ def test_the_full_network_has_a_million_parameters_and_thirty_two_samples_a_step
 def test_the_table_of_shapes_is_that_of_the_built_model() -> None:
     settings = NetworkSettings(width=1, classes=5, input_shape=(64, 16), dropout=0.3, family="eeg1d")
     assert shapes(settings) == {variable.path: tuple(variable.shape) for variable in build(settings).weights}
+
+
+def test_how_alike_two_sides_are_is_computed_in_float32_whatever_the_rest_is() -> None:
+    """Squares of 1000 are beyond float16."""
+    net = Sketch()
+    x = net.add("InputLayer", "eeg", batch_shape=(None, 2, 8))
+    sides = [net.add("Slice", f"side{at}", x, slices=((at, at + 1, None),)) for at in (0, 1)]
+    net.add("Similarity", "alike", *sides, dtype="float32")
+    eeg = 1000 * np.random.default_rng(4).normal(0, 1, (5, 2, 8)).astype(np.float32)
+    a, b = eeg[:, 0].astype(np.float64), eeg[:, 1].astype(np.float64)
+    expected = (a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    received = build_keras(net.graph("net"), "mixed_float16")(eeg).numpy()
+    assert received.dtype == np.float32
+    np.testing.assert_allclose(received[:, 0, 0], expected, atol=2e-3)
+    assert {"similarity"} == {
+        layer.name for layer in logits_graph(SETTINGS).layers if layer.kind == "Similarity" and layer["dtype"]
+    }
 
 
 @pytest.mark.parametrize("shape", [(400, 300, 3), (2000, 8), (None, 16), (2000,)])

@@ -90,6 +90,12 @@ def test_the_numbers_of_the_page_are_the_metrics_given(tmp_path: Path) -> None:
         assert [float(value) for value in re.findall(r'value="([^"]+)"', cells)] == given[key]
 
 
+def test_what_was_trained_from_what_is_said_at_its_head(tmp_path: Path) -> None:
+    result = made_up(6)
+    write_report(tmp_path / "r.html", "Folds", result, {}, {}, {}, about="ResNet50 of width 8, from <scratch>")
+    assert "<h1>Folds</h1><p>ResNet50 of width 8, from &lt;scratch&gt;</p>" in (tmp_path / "r.html").read_text()
+
+
 @pytest.mark.slow
 def test_the_page_refers_to_nothing_outside_and_closes_its_elements(tmp_path: Path) -> None:
     references = References(write(tmp_path, examples={name: [example()] for name in CLASSES}))

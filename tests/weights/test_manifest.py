@@ -89,6 +89,22 @@ def test_the_file_states_schema_classes_and_digest(path):
     assert document["network"] == {"width": 8, "input_shape": [400, 300, 3]}
 
 
+def test_a_family_is_stated_where_it_is_not_resnet50(tmp_path, path):
+    assert "family" not in json.loads(path.read_text())["network"]
+    network = NetworkSettings(width=16, family="densenet121")
+    write_manifest(example(tmp_path, network=network), path)
+    assert json.loads(path.read_text())["network"] == {
+        "width": 16,
+        "input_shape": [400, 300, 3],
+        "family": "densenet121",
+    }
+    assert read_manifest(path).network == network
+    for wrong in ("vgg16", None, ["densenet121"]):
+        alter(path, lambda document, wrong=wrong: document["network"].update(family=wrong))
+        with pytest.raises(WeightsError, match=r"manifest.network.family: expected one of .*'resnet50'.*, received"):
+            read_manifest(path)
+
+
 def test_a_byte_order_mark_and_other_spacing_are_read(path):
     expected = read_manifest(path)
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(json.loads(path.read_text()), indent=4).encode())

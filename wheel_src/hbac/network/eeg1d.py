@@ -94,7 +94,8 @@ def _sides(net: Sketch, x: str) -> str:
     """(16, time, channels) to (8, time, 2 * channels + 1): of each pair and its mirror image what no side has alone."""
     halves = {"left": (None, PARTNER, None), "right": (PARTNER, None, None)}
     left, right = (net.add("Slice", name, x, slices=(half,)) for name, half in halves.items())
-    both = [net.add(kind, kind.lower(), left, right) for kind in ("Maximum", "Minimum", "Similarity")]
+    both = [net.add(kind, kind.lower(), left, right) for kind in ("Maximum", "Minimum")]
+    both.append(net.add("Similarity", "similarity", left, right, dtype="float32"))  # float16 ends at 65504
     return net.add("Concatenate", "sides", *both)
 
 

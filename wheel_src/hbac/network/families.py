@@ -10,7 +10,7 @@ from hbac.network import densenet, eeg1d, efficientnet_v2, resnet
 from hbac.network.batch_norm import without_batch_norm
 from hbac.network.graph import Graph, Layer
 from hbac.network.keras_model import build_keras
-from hbac.network.settings import HEAD, PROBABILITIES, ImportedNetwork, Network, NetworkSettings
+from hbac.network.settings import HEAD, PROBABILITIES, RESNET50, ImportedNetwork, Network, NetworkSettings
 from hbac.network.shape_inference import TensorShapes, tensor_shapes
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Family:
     name: str
     graph: Callable[[NetworkSettings], Graph]
     backbone: str
+    title: str  # its name for readers
     preset: str  # that its training takes if none is asked for
     imagenet: ImageNetFile | None = None
 
@@ -86,16 +87,17 @@ def _efficientnet(name: str, md5: str) -> Family:
         example="stem_conv, block1a_project_conv ...",
         preprocessing=True,
     )
-    return Family(name, efficientnet_v2.efficientnet_v2, efficientnet_v2.BACKBONE, IMAGES, imagenet)
+    title = f"EfficientNetV2-{name[-2:].upper()}"
+    return Family(name, efficientnet_v2.efficientnet_v2, efficientnet_v2.BACKBONE, title, IMAGES, imagenet)
 
 
 FAMILIES: Final[Mapping[str, Family]] = {
     family.name: family
     for family in (
-        Family("resnet50", resnet.resnet50, resnet.BACKBONE, IMAGES, RESNET50_FILE),
+        Family(RESNET50, resnet.resnet50, resnet.BACKBONE, "ResNet50", IMAGES, RESNET50_FILE),
         *(_efficientnet(name, md5) for name, md5 in EFFICIENTNET_MD5.items()),
-        Family("densenet121", densenet.densenet121, densenet.BACKBONE, IMAGES, DENSENET121_FILE),
-        Family("eeg1d", eeg1d.eeg1d, eeg1d.BACKBONE, RAW),
+        Family("densenet121", densenet.densenet121, densenet.BACKBONE, "DenseNet121", IMAGES, DENSENET121_FILE),
+        Family("eeg1d", eeg1d.eeg1d, eeg1d.BACKBONE, "eeg1d", RAW),
     )
 }
 

@@ -128,7 +128,7 @@ def _similarity(layer: Layer) -> Callable[[Any], Any]:
     from keras import ops
 
     def normalised(pair: Any) -> Any:
-        a, b = pair
+        a, b = (ops.cast(one, layer["dtype"]) for one in pair) if layer["dtype"] else pair
         aa, bb, ab = (ops.sum(x * y, axis=-1, keepdims=True) for x, y in ((a, a), (b, b), (a, b)))
         return ab / ops.sqrt((aa + layer["epsilon"]) * (bb + layer["epsilon"]))
 

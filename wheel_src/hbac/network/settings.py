@@ -7,6 +7,7 @@ from hbac.network.graph import Graph
 HEAD = "predictions"  # the layer of logits, in every family
 PROBABILITIES = "probabilities"  # the softmax behind it, the last layer of every family
 FULL_WIDTH = 64  # at which a family is the network of its paper or of `keras.applications`
+RESNET50 = "resnet50"  # the family where none is stated
 AUTO, TENSORFLOW, OPENVINO = "auto", "tensorflow", "openvino"
 ENGINES = (AUTO, TENSORFLOW, OPENVINO)  # that compute it; `auto` is one of the others
 
@@ -19,7 +20,7 @@ class NetworkSettings:
     classes: int = 6
     input_shape: tuple[int | None, ...] = (400, 300, 3)  # a height of None takes any
     dropout: float = 0.0
-    family: str = "resnet50"  # of `families.FAMILIES`
+    family: str = RESNET50  # of `families.FAMILIES`
 
 
 @dataclass(frozen=True)

@@ -145,15 +145,21 @@ def write_table(path: Path, result: Result, data: TrainData, table: pd.DataFrame
 
 
 def write_run_report(
-    path: Path, title: str, result: Result, data: TrainData, files: Sequence[FoldFiles], beside: Path | None
+    path: Path,
+    title: str,
+    result: Result,
+    data: TrainData,
+    files: Sequence[FoldFiles],
+    beside: Path | None,
+    about: str = "",
 ) -> None:
-    """report.html: metrics, curves, and the clearest examples of each class, with those of another data set beside."""
+    """report.html: what was trained, metrics, curves, and the clearest examples of each class, also of another data set."""
     examples = {name: _examples(result, data, number) for number, name in enumerate(hms.CLASSES)}
     if beside is not None:
         for name, example in _examples_beside(beside, data):
             examples[name].append(example)
     histories = {fold: read_progress(files[fold].state).history for fold in result.predictions.folds}
-    write_report(path, title, result.out_of_fold, result.metrics, histories, examples)
+    write_report(path, title, result.out_of_fold, result.metrics, histories, examples, about)
 
 
 def _examples(result: Result, data: TrainData, number: int) -> list[Example]:

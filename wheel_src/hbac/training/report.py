@@ -89,6 +89,7 @@ def write_report(
     metrics: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, History],
     examples: Mapping[str, Sequence[Example]],
+    about: str = "",
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
 
@@ -99,12 +100,13 @@ def write_report(
         metrics: by set of rows, numbers by name (`metrics.classification_metrics` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
         examples: by class, records of different EEGs.
+        about: which network was trained, from what.
 
     Raises:
         OutputError: the file cannot be written.
     """
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
+        f"<h1>{html.escape(title)}</h1>{f'<p>{html.escape(about)}</p>' if about else ''}",
         "<h2>Out-of-fold metrics</h2><p>Every row is predicted by a fold that has not seen its patient.</p>",
         _table(metrics),
         "<h2>By class</h2>",

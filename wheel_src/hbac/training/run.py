@@ -17,7 +17,6 @@ from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_TRAINING, need
-from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.records.folders import where_looked
@@ -29,8 +28,10 @@ from hbac.training.fold import train_fold
 from hbac.training.options import TrainOptions
 from hbac.training.rows import RowNumbers, Rows, Split, TrainData, patient_folds, read_rows
 from hbac.training.schedule import EpochBudget
+from hbac.training.start import start_described
+from hbac.training.start import start_weights as start_weights
 from hbac.training.state import claim_folder, take_folds
-from hbac.weights.checkpoints import Checkpoint, imagenet_backbone, mean_of_folds, new_manifest
+from hbac.weights.checkpoints import Checkpoint, new_manifest
 from hbac.weights.manifest import write_manifest
 
 STATED_OPTIONS = (  # in the manifest, for readers
@@ -93,6 +94,7 @@ def claim_output(options: TrainOptions, rows: Rows, log: Log = _print) -> None:
     claim_folder(options.output, run, options.resume)
     for name in take_folds(options.take_from, options.output, run, options.fold_names()):
         log(f"{name}: taken over")
+    log(f"{options.network_title()}: {start_described(options)}")
 
 
 def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
@@ -182,18 +184,6 @@ def _train_on_gpu(options: TrainOptions, gpu: str, folds: list[int]) -> None:
     train_folds(options, data, split_by_patient(options, rows, data, readable), budget)
 
 
-def start_weights(options: TrainOptions) -> Tensors | None:
-    """What the folds start from: the mean of earlier folds, ImageNet's backbone, or nothing.
-
-    Raises:
-        WeightsError: a file is none of this network.
-    """
-    network = options.network()
-    if options.start:
-        return mean_of_folds(options.start, network)
-    return imagenet_backbone(options.imagenet, network) if options.imagenet else None
-
-
 def evaluate_folds(
     options: TrainOptions, rows: Rows, data: TrainData, splits: list[Split], log: Log = _print
 ) -> out_of_fold.Result:
@@ -234,7 +224,8 @@ def describe_folds(options: TrainOptions, data: TrainData, result: out_of_fold.R
     write_manifest(manifest, path)
     log(f"{path}: {len(result.fold_scores)} of {options.fold_count} folds, temperature {result.temperature:.3f}")
     page = options.output / "report.html"
-    out_of_fold.write_run_report(page, options.title, result, data, files, options.beside)
+    about = f"{options.network_title()}, of inputs {data.preprocessing.preset}, {start_described(options)}."
+    out_of_fold.write_run_report(page, options.title, result, data, files, options.beside, about)
     return path
 
 

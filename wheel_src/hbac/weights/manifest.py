@@ -12,7 +12,7 @@ from hbac.files import write_atomically
 from hbac.kaggle import MANIFEST_NAME as MANIFEST_NAME
 from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.preset import Preset
-from hbac.weights.schema import SCHEMA, checked, unique_keys
+from hbac.weights.schema import SCHEMA, checked, network_document, unique_keys
 
 MAX_BYTES = 4 << 20
 
@@ -92,7 +92,7 @@ def write_manifest(manifest: Manifest, path: Path) -> None:
     document = {
         "schema": SCHEMA,
         "title": manifest.title,
-        "network": {"width": manifest.network.width, "input_shape": list(manifest.network.input_shape)},
+        "network": network_document(manifest.network),
         "preprocessing": {**manifest.preprocessing.document(), "digest": manifest.preprocessing.digest()},
         "classes": list(hms.VOTE_COLUMNS),
         "temperature": manifest.temperature,

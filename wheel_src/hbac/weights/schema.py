@@ -9,7 +9,8 @@ from typing import Any
 
 from hbac import hms
 from hbac.errors import WeightsError, brief
-from hbac.network.settings import NetworkSettings
+from hbac.network.families import FAMILIES
+from hbac.network.settings import RESNET50, NetworkSettings
 from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import PRESETS
@@ -77,8 +78,20 @@ def _optional(document: Any) -> dict[str, Check]:
 
 
 def _network(value: Any, where: str) -> NetworkSettings:
-    known = _object(value, where, {"width": _whole(1, 512), "input_shape": _shape})
-    return NetworkSettings(width=known["width"], input_shape=known["input_shape"])
+    checks: dict[str, Check] = {"width": _whole(1, 512), "input_shape": _shape, "family": _family}
+    return NetworkSettings(**_object(value, where, checks, frozenset({"family"})))
+
+
+def network_document(network: NetworkSettings) -> dict[str, Any]:
+    """A network as a manifest states it: its family where it is not ResNet50."""
+    stated = {"width": network.width, "input_shape": list(network.input_shape)}
+    return stated if network.family == RESNET50 else {**stated, "family": network.family}
+
+
+def _family(value: Any, where: str) -> str:
+    if not isinstance(value, str) or value not in FAMILIES:
+        raise WeightsError(f"{where}: expected one of {sorted(FAMILIES)}, received {brief(value)}")
+    return str(value)
 
 
 def _shape(value: Any, where: str) -> tuple[int, ...]:
