@@ -18,7 +18,7 @@ from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import golden_image, probe
 from hbac.preprocessing.preset import Preset
 from hbac.weights.keras_files import import_weights
-from hbac.weights.manifest import Fold, Manifest
+from hbac.weights.manifest import Fold, Manifest, Member
 from hbac.weights.tensors import read_safetensors
 
 IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
@@ -40,7 +40,11 @@ def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
         raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
     if digest != fold.sha256:
         raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
-    return read_tensors(path, manifest.network)
+    return read_tensors(path, _member_of(manifest, fold).network)
+
+
+def _member_of(manifest: Manifest, fold: Fold) -> Member:
+    return next((member for member in manifest.members if fold in member.folds), None) or manifest.only
 
 
 def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
@@ -121,13 +125,9 @@ def new_manifest(
     return Manifest(
         folder=folder,
         title=title,
-        network=network,
-        preprocessing=preprocessing,
-        temperature=temperature,
+        members=(Member(network, preprocessing, temperature, probe(image), folds),),
         class_prior=tuple(class_prior),
         training_prior=tuple(class_prior if training_prior is None else training_prior),
-        golden_image=probe(image),
-        folds=folds,
         training=training or {},
     )
 
