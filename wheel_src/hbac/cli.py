@@ -174,6 +174,8 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
         "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
     writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    graph = "the graph of the network, as import writes it, beside the manifest or one folder down"
+    writer.add_argument("--graph", type=Path, metavar="FILE", help=graph)
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
     writer.add_argument("--title", default="ResNet50 folds", help="what they are")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
@@ -281,7 +283,7 @@ def _verify(options: argparse.Namespace) -> None:
     for name, value in manifest.training.items():
         print(f"{name}: {value}")
     print(
-        f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
+        f"{options.manifest}: {len(manifest.folds)} folds, {manifest.network.described()}, files and answers as stated"
     )
 
 
@@ -337,16 +339,22 @@ def _manifest(options: argparse.Namespace) -> None:
     from hbac.preprocessing.presets import PRESETS
     from hbac.weights.checkpoints import Checkpoint, new_manifest
     from hbac.weights.manifest import write_manifest
+    from hbac.weights.networks import network_of_graph
 
     if options.output.suffix != ".json":  # a fold's name in the wrong place
         raise InputError(f"{options.output}: expected a name ending in .json")
     if options.preprocessing not in PRESETS:
         raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")
     preset = PRESETS[options.preprocessing]
-    network = NetworkSettings(width=options.width, input_shape=preset.shape)
+    folder = options.output.parent
+    network = (
+        network_of_graph(options.graph, folder, preset)
+        if options.graph
+        else NetworkSettings(width=options.width, input_shape=preset.shape)
+    )
     manifest = new_manifest(
         [Checkpoint(path) for path in options.folds],
-        options.output.parent,
+        folder,
         options.title,
         preset,
         network,

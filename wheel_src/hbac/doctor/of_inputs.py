@@ -70,7 +70,7 @@ def manifest(path: Path) -> Iterator[Point]:
 
     stated = read_manifest(path)
     made = first_that_works(AUTO, lambda name: Ensemble(stated, make_engine(name, stated.network)))
-    text = f"{len(stated.folds)} folds, width {stated.network.width}, files and answers as stated"
+    text = f"{len(stated.folds)} folds, {stated.network.described()}, files and answers as stated"
     yield Point("manifest", OK, f"{path}: {text}, by {made.engine.description}")
 
 

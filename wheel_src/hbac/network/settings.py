@@ -22,6 +22,10 @@ class NetworkSettings:
     dropout: float = 0.0
     family: str = RESNET50  # of `families.FAMILIES`
 
+    def described(self) -> str:
+        """For people."""
+        return f"width {self.width}" if self.family == RESNET50 else f"{self.family} of width {self.width}"
+
 
 @dataclass(frozen=True)
 class ImportedNetwork:
@@ -31,6 +35,10 @@ class ImportedNetwork:
     input_shape: tuple[int, ...]
     file: str = ""  # of the graph, relative to a manifest
     sha256: str = ""  # of that file
+
+    def described(self) -> str:
+        """For people."""
+        return f"{len(self.graph.layers)} layers of {self.file}"
 
 
 Network = NetworkSettings | ImportedNetwork

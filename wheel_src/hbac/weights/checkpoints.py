@@ -14,11 +14,11 @@ from hbac.files import sha256_of
 from hbac.network.engine import Engine, finite_logits, softmax
 from hbac.network.families import family_named, shapes
 from hbac.network.graph import Tensors
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import Network, NetworkSettings
 from hbac.preprocessing.golden import golden_image, probe
 from hbac.preprocessing.preset import Preset
 from hbac.weights.keras_files import import_weights
-from hbac.weights.manifest import Fold, Manifest
+from hbac.weights.manifest import Fold, Manifest, Member
 from hbac.weights.tensors import read_safetensors
 
 IMAGENET_CHANNELS = 3
@@ -40,19 +40,29 @@ def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
         raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
     if digest != fold.sha256:
         raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
-    return read_tensors(path, manifest.network)
+    return read_tensors(path, _member_of(manifest, fold).network)
 
 
-def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
+def _member_of(manifest: Manifest, fold: Fold) -> Member:
+    found = [member for member in manifest.members if fold in member.folds]
+    return found[0] if found else manifest.only
+
+
+def read_tensors(path: Path, network: Network) -> Tensors:
     """Tensors of a whole network from a `.safetensors`, `.keras` or `.weights.h5` file, checked, float32.
 
     Raises:
         WeightsError: not such a file, or its names, shapes, dtypes or values are not those of the network.
     """
     if path.name.endswith(".safetensors"):
-        tensors = read_safetensors(path, shapes(settings))
+        tensors = read_safetensors(path, shapes(network))
+    elif isinstance(network, NetworkSettings):
+        tensors = import_weights(path, network)
     else:
-        tensors = import_weights(path, settings)
+        raise WeightsError(
+            f"{path}: expected a .safetensors file of a network with a graph of its own, received a Keras file; "
+            "`hbac weights import` writes one"
+        )
     return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
@@ -104,7 +114,7 @@ def new_manifest(
     folder: Path,
     title: str,
     preprocessing: Preset,
-    network: NetworkSettings,
+    network: Network,
     engine: Engine,
     temperature: float = 1.0,
     class_prior: Sequence[float] = hms.MEAN_VOTE,
@@ -133,19 +143,15 @@ def new_manifest(
     return Manifest(
         folder=folder,
         title=title,
-        network=network,
-        preprocessing=preprocessing,
-        temperature=temperature,
+        members=(Member(network, preprocessing, temperature, probe(image), folds),),
         class_prior=tuple(class_prior),
         training_prior=tuple(class_prior if training_prior is None else training_prior),
-        golden_image=probe(image),
-        folds=folds,
         training=training or {},
     )
 
 
 def _describe(
-    checkpoint: Checkpoint, folder: Path, network: NetworkSettings, engine: Engine, image: npt.NDArray[np.float32]
+    checkpoint: Checkpoint, folder: Path, network: Network, engine: Engine, image: npt.NDArray[np.float32]
 ) -> Fold:
     """A checkpoint as a manifest lists it, with its answer to the golden record's image."""
     path = checkpoint.path
