@@ -207,10 +207,7 @@ def _member_document(member: Member) -> dict[str, Any]:
 
 def _manifest(document: Any, folder: Path) -> Manifest:
     known = checked(document)
-    members = tuple(
-        Member(**{**member, "folds": tuple(Fold(**fold) for fold in member["folds"])})
-        for member in known.pop("members")
-    )
+    members = tuple(_member(member, folder) for member in known.pop("members"))
     return Manifest(folder=folder, members=members, **known)
 
 
