@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_keras(graph: Graph, precision: str = "float32") -> "keras.Model":
-    """The model, its layers made in the graph's order, with Keras's own initial weights.
+    """The model, its layers made in the graph's order, with Keras's own initial weights, depthwise ones as He et al. do.
 
     Args:
         graph: the network.
@@ -81,9 +81,12 @@ def _values(graph: Graph) -> dict[str, Any]:
 
 
 def _layer_of_keras(layer: Layer) -> Callable[[Any], Any]:
-    from keras import layers
+    from keras import initializers, layers
 
-    of_keras: Callable[[Any], Any] = getattr(layers, layer.kind)(**layer.arguments, name=layer.name)
+    initial = {}
+    if layer.kind.startswith("Depthwise"):  # Keras's default counts all channels, of which such a kernel sums over one
+        initial["depthwise_initializer"] = initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+    of_keras: Callable[[Any], Any] = getattr(layers, layer.kind)(**layer.arguments, **initial, name=layer.name)
     return of_keras
 
 
