@@ -222,6 +222,7 @@ def _normalisation(**own: Argument) -> Kind:
 _CAUSAL = (*PADDING, "causal")
 _KEEPDIMS = {"keepdims": Argument(FLAG, False)}
 _SLOPE = number(-1e6, 1e6)
+_NOT_NEGATIVE = number(0.0, 1e6)  # Keras takes nothing below 0 there
 
 KINDS: Final[Mapping[str, Kind]] = {
     "InputLayer": Kind({"batch_shape": Argument(_input_shape)}, NONE),
@@ -229,7 +230,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Conv2D": _convolution(2, "filters", "groups"),
     "DepthwiseConv1D": _convolution(1, "depth_multiplier"),
     "DepthwiseConv2D": _convolution(2, "depth_multiplier"),
-    "SeparableConv1D": _convolution(1, "filters", "depth_multiplier", padding=_CAUSAL),
+    "SeparableConv1D": _convolution(1, "filters", "depth_multiplier"),  # TensorFlow computes no causal one
     "SeparableConv2D": _convolution(2, "filters", "depth_multiplier"),
     "Dense": Kind({"units": Argument(whole()), "use_bias": Argument(FLAG, True)}),
     "BatchNormalization": _normalisation(),
@@ -238,12 +239,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Activation": Kind({"activation": Argument(activation)}),
     "ReLU": Kind(
         {
-            "max_value": Argument(optional(_SLOPE), None),
-            "negative_slope": Argument(_SLOPE, 0.0),
-            "threshold": Argument(_SLOPE, 0.0),
+            "max_value": Argument(optional(_NOT_NEGATIVE), None),
+            "negative_slope": Argument(_NOT_NEGATIVE, 0.0),
+            "threshold": Argument(_NOT_NEGATIVE, 0.0),
         }
     ),
-    "LeakyReLU": Kind({"negative_slope": Argument(_SLOPE, 0.3)}),
+    "LeakyReLU": Kind({"negative_slope": Argument(_NOT_NEGATIVE, 0.3)}),
     "ELU": Kind({"alpha": Argument(_SLOPE, 1.0)}),
     "PReLU": Kind({"shared_axes": Argument(optional(any_number_of(whole(1, MAX_AXES - 1))), None)}),
     "Softmax": Kind({"axis": Argument(AXIS, -1)}),
@@ -294,6 +295,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             "layer": Argument(one_of(*RECURRENT)),
             "merge_mode": Argument(one_of("concat", "sum", "mul", "ave"), "concat"),
             **_recurrent("reset_after"),
+            "go_backwards": Argument(one_of(False), False),  # of the first of the two
         }
     ),
     "Slice": Kind({"slices": Argument(_slices)}),  # x[:, slices...]

@@ -115,29 +115,25 @@ class _Cell:
 
 
 def _recurrent(to: Conversion, layer: Layer, value: Value) -> Made:
+    """Going backwards, Keras gives the states in the order in which it came by them."""
     states, last = _Cell(to, layer, layer.kind).run(value.last(), layer["go_backwards"])
-    return _answer(to, layer, states, last), LAST
+    if not layer["return_sequences"]:
+        return last, LAST
+    if not layer["go_backwards"]:
+        return states, LAST
+    return to.ops.slice(states, *(np.array([number]) for number in (-1, np.iinfo(np.int64).min, -1, 1))), LAST
 
 
 def _bidirectional(to: Conversion, layer: Layer, value: Value) -> Made:
-    """The second cell goes the other way, and its states are turned round to lie beside the first one's."""
+    """The second cell goes backwards; its states lie beside those of the first at the same steps."""
     answers = []
-    for prefix, other in (("forward_", False), ("backward_", True)):
-        cell = _Cell(to, layer, layer["layer"], prefix)
-        answers.append(_answer(to, layer, *cell.run(value.last(), layer["go_backwards"] != other)))
+    for prefix, backwards in (("forward_", False), ("backward_", True)):
+        states, last = _Cell(to, layer, layer["layer"], prefix).run(value.last(), backwards)
+        answers.append(states if layer["return_sequences"] else last)
     if layer["merge_mode"] == "concat":
         return to.ops.concat(answers, -1), LAST
     merged = (to.ops.multiply if layer["merge_mode"] == "mul" else to.ops.add)(*answers)
     return to.ops.divide(merged, np.float32(2)) if layer["merge_mode"] == "ave" else merged, LAST
-
-
-def _answer(to: Conversion, layer: Layer, states: Any, last: Any) -> Any:
-    """All states in the order in which Keras gives them, or the last one."""
-    if not layer["return_sequences"]:
-        return last
-    if not layer["go_backwards"]:
-        return states
-    return to.ops.slice(states, *(np.array([number]) for number in (-1, np.iinfo(np.int64).min, -1, 1)))
 
 
 RECURRENT: Final[Mapping[str, Callable[..., Made]]] = {

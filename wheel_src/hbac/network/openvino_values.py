@@ -38,17 +38,22 @@ class Value:
 
     def first(self) -> Any:
         """A node with channels first."""
-        return self.node if self.channels_first or self.rank <= 2 else self._transposed([0, self.rank - 1])
+        if self.channels_first or self.rank <= 2:
+            return self.node
+        return self._turned([0, self.rank - 1, *range(1, self.rank - 1)])
 
     def last(self) -> Any:
         """A node with channels last."""
-        return self._transposed([0, *range(2, self.rank), 1]) if self.channels_first else self.node
+        return self._turned([0, *range(2, self.rank), 1]) if self.channels_first else self.node
 
-    def _transposed(self, start: list[int]) -> Any:
+    def _turned(self, order: list[int]) -> Any:
         if self._other is None:
-            order = start + [axis for axis in range(self.rank) if axis not in start]
-            self._other = self._ops.transpose(self.node, np.array(order))
+            node = self.node if self.channels_first or self._is_input() else _copied(self._ops, self.node)
+            self._other = self._ops.transpose(node, np.array(order))
         return self._other
+
+    def _is_input(self) -> bool:
+        return bool(self.node.get_type_name() == "Parameter")
 
     def axis(self, axis: int) -> int:
         """Where an axis of the graph is in `node`."""
@@ -58,6 +63,16 @@ class Value:
         """Something for each axis of the graph, in the order of the axes of `node`."""
         batch, *sizes, channels = of_axes
         return [batch, channels, *sizes] if self.channels_first else [batch, *sizes, channels]
+
+
+def _copied(ops: Any, node: Any) -> Any:
+    """The same numbers in memory of their own, by an activation that changes nothing.
+
+    On CPUs OpenVINO takes a transposition and a window behind it as a look at the memory of what is transposed. If that
+    is also reshaped or joined to something, the window's memory is overwritten before it is read: OpenVINO 2026.4 then
+    answers with any numbers (openvinotoolkit/openvino, pull request 26035, is on such a conflict).
+    """
+    return ops.prelu(node, np.array([1], np.float32))
 
 
 class Conversion:
