@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from hbac import hms
 from hbac.errors import RecordError
 from hbac.files import content_digest

@@ -44,7 +44,8 @@ def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
 
 
 def _member_of(manifest: Manifest, fold: Fold) -> Member:
-    return next((member for member in manifest.members if fold in member.folds), None) or manifest.only
+    found = [member for member in manifest.members if fold in member.folds]
+    return found[0] if found else manifest.only
 
 
 def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
