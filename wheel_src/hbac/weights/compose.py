@@ -1,6 +1,7 @@
 """Several manifests of one member each to a mixed one: their folds copied into a folder of a member's name each."""
 
 import contextlib
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from hbac.errors import OutputError, WeightsError
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
 from hbac.weights.manifest import Fold, Manifest, Member, write_manifest
-from hbac.weights.schema import ARITHMETIC, SUFFIXES
+from hbac.weights.schema import ARITHMETIC, NAME, SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ def compose(
         WeightsError: a manifest is mixed itself, a fold is not the one that it states, or two names are the same.
     """
     check_new(output)
+    names = [share.name for share in shares]
+    if len(set(names)) != len(names) or not all(re.fullmatch(NAME, name) for name in names):
+        raise WeightsError(f"expected a plain name for each member, each once, received {names}")
     with _new_folder(output) as staging:
         members = [_copied(share, staging) for share in shares]
         manifest = Manifest(
