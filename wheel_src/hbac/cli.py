@@ -161,6 +161,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     exporter.add_argument(
         "--fold", type=int, default=0, metavar="K", help="number in the manifest, from 0 [%(default)s]"
     )
+    exporter.add_argument("--member", metavar="NAME", help="of a mixed ensemble, whose fold K it is")
     exporter.set_defaults(run=_export, packages=(*OF_READERS, "safetensors"))
     writer = actions.add_parser("manifest", help="write a manifest for checkpoints made elsewhere")
     writer.add_argument(
@@ -270,21 +271,9 @@ def _adapt(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.tensorflow_engine import TensorFlowEngine
-    from hbac.weights.manifest import read_manifest
+    from hbac.ensemble.verify_command import verify
 
-    manifest = read_manifest(options.manifest)
-    Ensemble(manifest, TensorFlowEngine(manifest.network))
-    print(manifest.title)
-    for fold in manifest.folds:
-        scores = ", ".join(f"{name} {score:g}" for name, score in fold.score.items())
-        print(f"{fold.file}: {fold.bytes} bytes, weight {fold.weight:g}, out of fold: {scores or 'not stated'}")
-    for name, value in manifest.training.items():
-        print(f"{name}: {value}")
-    print(
-        f"{options.manifest}: {len(manifest.folds)} folds, {manifest.network.described()}, files and answers as stated"
-    )
+    print(*verify(options.manifest), sep="\n")
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -312,18 +301,9 @@ def _import(options: argparse.Namespace) -> None:
 
 
 def _export(options: argparse.Namespace) -> None:
-    from hbac.errors import InputError
-    from hbac.weights.checkpoints import load_fold
-    from hbac.weights.keras_files import export_keras
-    from hbac.weights.manifest import read_manifest
+    from hbac.weights.export_command import export_fold
 
-    manifest = read_manifest(options.manifest)
-    if options.output.resolve() in {manifest.path(fold).resolve() for fold in manifest.folds}:
-        raise InputError(f"{options.output}: expected a file of its own, received a fold of the manifest")
-    if not 0 <= options.fold < len(manifest.folds):
-        raise InputError(f"--fold: expected 0 to {len(manifest.folds) - 1}, received {options.fold}")
-    export_keras(load_fold(manifest, manifest.folds[options.fold]), manifest.network, options.output)
-    print(f"{options.output}: loads with keras.models.load_model; probabilities at temperature 1")
+    print(export_fold(options.manifest, options.output, options.fold, options.member))
 
 
 def _mix(options: argparse.Namespace) -> None:

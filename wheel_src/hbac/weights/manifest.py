@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hbac import hms
-from hbac.errors import WeightsError, brief
+from hbac.errors import WeightsError
 from hbac.files import write_atomically
 from hbac.kaggle import MANIFEST_NAME as MANIFEST_NAME
 from hbac.network.settings import Network
@@ -116,18 +116,6 @@ class Manifest:
     def presets(self) -> tuple[Preset, ...]:
         """What the members' inputs are made by, each once."""
         return tuple({member.preprocessing.preset: member.preprocessing for member in self.members}.values())
-
-    def named(self, name: str) -> Member:
-        """The member of a name.
-
-        Raises:
-            WeightsError: there is none.
-        """
-        found = next((member for member in self.members if member.name == name), None)
-        if found is None:
-            names = ", ".join(member.name for member in self.members)
-            raise WeightsError(f"{self.folder}: expected a member of the names {names}, received {brief(name)}")
-        return found
 
     def path(self, fold: Fold) -> Path:
         """Where the file of a fold is: at its stated place, or beside the manifest, as a Kaggle data set lays it.
