@@ -810,7 +810,9 @@ def two_networks():
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_two_networks_in_one_file_are_refused(tmp_path, suffix):
     path = save(two_networks(), tmp_path, suffix)
-    place = "2 layers ZeroPadding2D, received 4" if suffix == ".weights.h5" else f"behind 'resnet50_0/{SHALLOW_BACKBONE}'"
+    place = (
+        "2 layers ZeroPadding2D, received 4" if suffix == ".weights.h5" else f"behind 'resnet50_0/{SHALLOW_BACKBONE}'"
+    )
     with pytest.raises(WeightsError, match=place):
         import_weights(path, NET)
 
@@ -1158,9 +1160,7 @@ def test_an_exported_fold_is_a_plain_keras_model_with_the_same_probabilities(tmp
 
 
 def test_an_exported_fold_comes_in_again(tmp_path):
-    export_keras(
-        tensors_of_the_fold(), replace(NET, dropout=0.2), tmp_path / "f.keras"
-    )
+    export_keras(tensors_of_the_fold(), replace(NET, dropout=0.2), tmp_path / "f.keras")
     assert_same_tensors(import_weights(tmp_path / "f.keras", NET), tensors_of_the_fold())
 
 
