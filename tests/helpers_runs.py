@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from conftest import ROOT, package_folder
+from conftest import ROOT, python_path
 
 from hbac.hms import eeg_folder, spectrogram_folder
 from hbac.simulation.dataset import simulate
@@ -56,7 +56,7 @@ def patched(code: str, words: list[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([package_folder(), str(ROOT / "tests")])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([python_path(), str(ROOT / "tests")])}
 
 
 def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
