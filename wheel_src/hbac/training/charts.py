@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
+from hbac.pages import CLASS_COLOURS
 
 Floats = npt.NDArray[np.floating[Any]]
 History = Sequence[Mapping[str, float]]  # the epochs of a fold
-# Okabe and Ito's colours, which colour-blind readers tell apart; the same for a class wherever it is shown.
-CLASS_COLOURS: Final = dict(zip(CLASSES, ("#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#555555")))
 CHANNELS: Final = (  # title, label of the x axis, what stands at its left end, middle and right end
     ("Spectrogram of each chain, 10 minutes", "minutes", (0, 5, 10)),
     ("Spectrogram of each pair, 50 seconds", "seconds", (0, 25, 50)),
