@@ -1,7 +1,7 @@
 """The four chains' power over a whole recording: few columns however long it is, in a memory that does not grow."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -65,13 +65,13 @@ def _frame_starts(start: float, stop: float) -> list[int]:
     return [round(float(middle) - FRAME / 2) for middle in middles]
 
 
-def _pairs(recording: Recording, start: int, stop: int) -> npt.NDArray[np.floating]:
+def _pairs(recording: Recording, start: int, stop: int) -> npt.NDArray[np.floating[Any]]:
     """(16, samples) microvolts."""
     block = recording.block(start, stop)
     return bipolar(block) if recording.electrodes else np.ascontiguousarray(block.T)
 
 
-def _column(frames: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def _column(frames: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float64]:
     """(16, frames, 400) microvolts to (4, 40) decibels."""
     window = hann(FRAME, sym=False)
     centred = (frames - frames.mean(axis=-1, keepdims=True)) * window
@@ -81,7 +81,7 @@ def _column(frames: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     return _mean(of_frames, 1)
 
 
-def _mean(values: npt.NDArray[np.floating], axis: int) -> npt.NDArray[np.float64]:
+def _mean(values: npt.NDArray[np.floating[Any]], axis: int) -> npt.NDArray[np.float64]:
     """Mean of what is finite; NaN where nothing is."""
     known = np.isfinite(values)
     count = known.sum(axis=axis)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,13 @@ DRAWN_HZ: Final = 100
 WIDTH: Final = SHOWN_S * DRAWN_HZ  # units of the picture: one a sample
 SPACING: Final = 40  # from a pair to the next
 CHAIN_GAP: Final = 26  # and on top of that from a chain to the next
-TOP: Final = 34  # above the first pair, below the last
-SCALES_UV: Final = (20, 50, 100, 200, 500, 1000, 2000)  # what a pair's spacing may stand for
+TOP: Final = 34  # above the first pair
+BOTTOM: Final = 74  # below the last: room for the scale bar
+SCALES_UV: Final = (10, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 2000)  # what a pair's spacing may stand for
 CLIPPED_UV: Final = 9999
 LEFT, RIGHT = "left", "right"  # of the head: the colour of a pair
 
-Values = npt.NDArray[np.floating]
+Values = npt.NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def eeg_of(recording: Recording, start_s: float) -> Values:
 
 
 def scale_of(uv: Values) -> int:
-    """What the distance between two pairs should stand for, so that most of the EEG keeps to its own place."""
-    known = np.abs(uv[np.isfinite(uv)])
-    high = float(np.quantile(known, 0.97)) if len(known) else 0.0
+    """What the distance between two pairs should stand for, so that each keeps to its place for most of the time."""
+    high = max(
+        (float(np.quantile(np.abs(known), 0.9)) for pair in uv if len(known := pair[np.isfinite(pair)])), default=0.0
+    )
     return next((scale for scale in SCALES_UV if scale >= high), SCALES_UV[-1])
 
 
@@ -90,7 +92,7 @@ def place_of(pair: int) -> int:
     return TOP + pair * SPACING + pair // PAIRS_PER_CHAIN * CHAIN_GAP
 
 
-HEIGHT: Final = place_of(len(PAIRS) - 1) + TOP
+HEIGHT: Final = place_of(len(PAIRS) - 1) + BOTTOM
 
 
 def side_of(pair: int) -> str:

@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer;
-  const onsets = new Uint32Array(bytes(data.onsets_ms));
+  const onsets = new Uint32Array(bytes(data.onsets_cs));
   const shares = new Uint16Array(bytes(data.probabilities));
   const statuses = new Uint8Array(bytes(data.statuses));
   const classes = data.classes.length;
@@ -15,7 +15,7 @@
 
   document.documentElement.classList.add("scripted");
 
-  const onset = (i) => onsets[i] / 1000;
+  const onset = (i) => onsets[i] / 100;
   const middle = (i) => onset(i) + data.step_s / 2;
   const probability = (i, c) => (shares[i * classes + c] === NONE ? NaN : shares[i * classes + c] / 10000);
   const two = (n) => String(n).padStart(2, "0");
@@ -30,6 +30,11 @@
   function fullClock(s) {
     if (data.start_ms === null) return clock(s);
     return `${new Date(data.start_ms + Math.round(s * 1000)).toISOString().slice(0, 10)} ${clock(s)}`;
+  }
+
+  function sinceStart(s) {
+    const minutes = Math.floor(s / 60);
+    return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
   }
 
   function windowAt(s) {
@@ -68,7 +73,7 @@
     at = Math.min(Math.max(i, 0), onsets.length - 1);
     byId("cursor").style.left = `${(100 * middle(at)) / data.duration_s}%`;
     byId("time").textContent = fullClock(onset(at));
-    byId("since").textContent = `${data.start_ms === null ? "" : `${Math.floor(onset(at) / 60)} min after the start, `}${data.step_s} s`;
+    byId("since").textContent = `${data.start_ms === null ? "" : `${sinceStart(onset(at))} after the start; `}an answer for ${data.step_s} s`;
     const status = data.status_names[statuses[at]];
     byId("status").textContent = status === data.ok ? "" : status;
     let top = 0;
@@ -133,7 +138,7 @@
     axis.replaceChildren();
     const step = span / 4;
     const midnight = data.start_ms === null ? 0 : (data.start_ms / 1000) % 86400;
-    for (let s = Math.ceil((start + midnight) / step) * step - midnight; s < start + span; s += step) {
+    for (let s = Math.ceil((start + midnight) / step) * step - midnight; s < start + 0.95 * span; s += step) {
       const mark = document.createElement("span");
       mark.style.left = `${(100 * (s - start)) / span}%`;
       mark.textContent = clock(s).slice(0, 5);

@@ -3,7 +3,7 @@
 import base64
 import struct
 import zlib
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +17,19 @@ MISSING: Final = (225, 225, 225)
 LEVELS: Final = 255  # beside that of what is missing
 
 
-def png(values: npt.NDArray[np.floating], low: float, high: float) -> bytes:
+def png(values: npt.NDArray[np.floating[Any]], low: float, high: float) -> bytes:
     """An image of 256 colours: `low` and below dark, `high` and above bright, NaN grey; the first row on top."""
     scaled = np.clip((values - low) / (high - low), 0, 1)
     levels = np.where(np.isfinite(values), 1 + np.round(np.nan_to_num(scaled) * (LEVELS - 1)), 0).astype(np.uint8)
     height, width = levels.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), levels], axis=1)  # each begins with its filter: none
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits, by palette, not interlaced
-    parts = (b"IHDR", header), (b"PLTE", palette().tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b"")
+    parts = (
+        (b"IHDR", header),
+        (b"PLTE", palette().tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, content) for kind, content in parts)
 
 
@@ -32,7 +37,8 @@ def palette() -> npt.NDArray[np.uint8]:
     """(256, 3): what is missing, then dark to bright."""
     places = np.linspace(0, len(VIRIDIS) - 1, LEVELS)
     colours = [np.interp(places, range(len(VIRIDIS)), channel) for channel in zip(*VIRIDIS)]
-    return np.round(np.vstack([MISSING, np.stack(colours, axis=1)])).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.round(np.vstack([MISSING, np.stack(colours, axis=1)])).astype(np.uint8)
+    return levels
 
 
 def data_url(content: bytes) -> str:

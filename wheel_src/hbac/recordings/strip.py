@@ -3,13 +3,14 @@
 import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
-from hbac.pages import CLASS_COLOURS
+from hbac.pages import CLASS_COLOURS, text_on
 from hbac.recordings.axis import Clock
 from hbac.recordings.burden import Answers
 from hbac.recordings.chain_power import FREQUENCIES_HZ, ChainPower
@@ -21,7 +22,12 @@ OK: Final = "ok"
 STATUS_CLASSES: Final = {OK: "", "gap": "gap", "flat": "flat", "partly missing": "partly"}  # as CSS names them
 UNKNOWN: Final = "unknown"
 WORST: Final = ("", "partly", UNKNOWN, "flat", "gap")  # of several in one column the last one is shown
-CHAIN_NAMES: Final = {"LL": "left lateral", "RL": "right lateral", "LP": "left parasagittal", "RP": "right parasagittal"}
+CHAIN_NAMES: Final = {
+    "LL": "left lateral",
+    "RL": "right lateral",
+    "LP": "left parasagittal",
+    "RP": "right parasagittal",
+}
 DB_STEP: Final = 5  # the ends of the colour scale are multiples of it
 USUAL_DB: Final = (-10.0, 30.0)  # of a recording without any power
 MARK_WIDTH: Final = 0.035  # of a mark with its number, as a share of the strip
@@ -65,10 +71,15 @@ class Strip:
             *(self._probabilities(pattern) for pattern in range(len(CLASSES))),
             f'<div class="row signal">{self._marks("")}</div>',
             *(self._chain(number, name) for number, name in enumerate(CHAINS)),
-            *(f'<i class="tick" style="left:{self._percent(tick.at_s)}"></i>' for tick in self.clock.ticks(self.duration_s)),
+            *(
+                f'<i class="tick" style="left:{self._percent(tick.at_s)}"></i>'
+                for tick in self.clock.ticks(self.duration_s)
+            ),
             '<div class="cursor" id="cursor" hidden></div>',
         ]
-        marks = (self._moment(number, moment, lane) for number, (moment, lane) in enumerate(zip(self.moments, lanes), 1))
+        marks = (
+            self._moment(number, moment, lane) for number, (moment, lane) in enumerate(zip(self.moments, lanes), 1)
+        )
         return (
             f'<div class="figure"><div class="names">{"".join(names)}</div><div class="plots">'
             f'<div class="row axis">{self._axis()}</div>'
@@ -81,8 +92,8 @@ class Strip:
 
     def _axis(self) -> str:
         return "".join(
-            f'<span class="{"minor" if number % 2 else ""}" style="left:{self._percent(tick.at_s)}">'
-            f"{f'<b>{tick.day}</b>' if tick.day else ''}{tick.text}</span>"
+            f'<span class="{"minor" if number % 2 else "major"}" style="left:{self._percent(tick.at_s)}">'
+            f"{f'<b>{tick.day}</b>' if tick.day else ''}<i>{tick.text}</i></span>"
             for number, tick in enumerate(self.clock.ticks(self.duration_s))
         )
 
@@ -100,14 +111,15 @@ class Strip:
             f'role="img" aria-label="Probability of {html.escape(CONSENSUS_NAMES[pattern])}">{"".join(paths)}{limit}</svg></div>'
         )
 
-    @property
+    @cached_property
     def _highest(self) -> npt.NDArray[np.float64]:
         """(6, columns): the highest probability in each column, NaN where there is no answer."""
         highest = np.full((len(CLASSES), COLUMNS), np.nan)
-        for (first, last), probabilities in zip(self._columns(), np.asarray(self.scan.probabilities, np.float64)):
+        for (first, last), probabilities in zip(self._columns, np.asarray(self.scan.probabilities, np.float64)):
             highest[:, first:last] = np.fmax(highest[:, first:last], probabilities[:, None])
         return highest
 
+    @cached_property
     def _columns(self) -> list[tuple[int, int]]:
         """Which columns each window touches."""
         onsets = np.asarray(self.scan.onsets_s, np.float64)
@@ -116,23 +128,27 @@ class Strip:
         return list(zip(first.astype(int).tolist(), np.maximum(last, first + 1).astype(int).tolist()))
 
     def _marks(self, css: str) -> str:
-        """Where something is wrong with the signal."""
+        """Where something is wrong with the signal, in the colour of its kind."""
+        return "".join(
+            f'<u class="{css}{kind}" style="left:{100 * start / COLUMNS:g}%;width:{100 * (stop - start) / COLUMNS:g}%"></u>'
+            for start, stop, kind in self._wrong
+        )
+
+    @cached_property
+    def _wrong(self) -> list[tuple[int, int, str]]:
+        """From which column to which the signal has which fault: the worst one of a column's windows."""
         worst = np.zeros(COLUMNS, int)
-        for (first, last), status in zip(self._columns(), self.scan.statuses):
+        for (first, last), status in zip(self._columns, self.scan.statuses):
             worst[first:last] = np.maximum(worst[first:last], WORST.index(STATUS_CLASSES.get(str(status), UNKNOWN)))
         borders = [0, *(np.flatnonzero(np.diff(worst)) + 1).tolist(), COLUMNS]
-        return "".join(
-            f'<u class="{css}{WORST[worst[start]]}" style="left:{100 * start / COLUMNS:g}%;width:{100 * (stop - start) / COLUMNS:g}%"></u>'
-            for start, stop in zip(borders[:-1], borders[1:])
-            if worst[start]
-        )
+        return [(start, stop, WORST[worst[start]]) for start, stop in zip(borders[:-1], borders[1:]) if worst[start]]
 
     def _chain(self, number: int, name: str) -> str:
         picture = png(self.power.decibels[number, ::-1], *self._decibels)  # high frequencies on top
         alt = f"Spectrogram of the {CHAIN_NAMES[name]} chain"
         return f'<div class="row chain"><img alt="{alt}" src="{data_url(picture)}"></div>'
 
-    @property
+    @cached_property
     def _decibels(self) -> tuple[float, float]:
         """The ends of the colour scale: all but the extreme 2 % of the recording."""
         known = self.power.decibels[np.isfinite(self.power.decibels)]
@@ -146,7 +162,7 @@ class Strip:
         at = self._percent(moment.start_s + SHOWN_S / 2)
         label = f"EEG {number}, {CONSENSUS_NAMES[moment.pattern]}, {self.clock.time(moment.start_s)}"
         return (
-            f'<a class="mark" href="#eeg-{number}" style="left:{at};top:{24 * lane + 3}px;background:{colour}" '
+            f'<a class="mark" href="#eeg-{number}" style="left:{at};top:{24 * lane + 3}px;background:{colour};color:{text_on(colour)}" '
             f'aria-label="{label}" title="{label}">{number}</a>'
         )
 
@@ -155,7 +171,8 @@ class Strip:
         scale = data_url(png(np.linspace(0, 1, 90)[None], 0, 1))
         wrong = {str(status) for status in self.scan.statuses} - {OK}
         kinds = (
-            f'<span><i class="{STATUS_CLASSES.get(kind, UNKNOWN)}"></i>{html.escape(kind)}</span>' for kind in sorted(wrong)
+            f'<span><i class="{STATUS_CLASSES.get(kind, UNKNOWN)}"></i>{html.escape(kind)}</span>'
+            for kind in sorted(wrong)
         )
         return (
             '<p class="legend"><span>Height of a row: probability 0 to 1, the highest within a column. '
@@ -173,7 +190,7 @@ def _chain_name(chain: str) -> str:
     low, high = FREQUENCIES_HZ[0], FREQUENCIES_HZ[-1]
     return (
         f'<div class="chain"><span>{chain}<small>{CHAIN_NAMES[chain]}</small></span>'
-        f"<span><span>{high:g} Hz</span><span>{low:g}</span></span></div>"
+        f'<span class="hz"><i>{high:g} Hz</i><i>{low:g}</i></span></div>'
     )
 
 
