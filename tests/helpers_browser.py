@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def browser_path() -> str | None:
 class Page:
     """One tab. What its scripts complain of is in `complaints`."""
 
-    def __init__(self, to: int, back: int) -> None:
-        self._to, self._back = os.fdopen(to, "wb", buffering=0), os.fdopen(back, "rb", buffering=0)
+    def __init__(self, to: FileIO, back: FileIO) -> None:
+        self._to, self._back = to, back
         self._number = 0
         self._rest = b""
         self._events: list[dict[str, Any]] = []
@@ -142,9 +143,10 @@ def browser_page(program: str, profile: Path) -> Iterator[Page]:
     os.close(from_us)
     os.close(from_it)
     try:
-        page = Page(to, back)
-        yield page
-        page.close()
+        with FileIO(to, "w") as sender, FileIO(back) as receiver:
+            page = Page(sender, receiver)
+            yield page
+            page.close()
         process.wait(timeout=20)
     finally:
         process.kill()
