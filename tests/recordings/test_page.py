@@ -53,7 +53,7 @@ def test_the_tables_hold_the_numbers_of_the_csv(long: tuple[Scanned, str]) -> No
         analysed, *shares = map(float, re.findall(r'<data value="([^"]+)">', row))
         assert analysed == pytest.approx(of["analysed"].iloc[0] / of["duration"].iloc[0])
         assert shares == pytest.approx(of["share"].astype(float).tolist(), abs=1e-6)
-        assert re.findall(r"<small>([^<]*)</small>", row) == of["prevalence"].tolist()
+        assert re.findall(r"<small>([^<]*)</small></td>", row) == of["prevalence"].tolist()
 
 
 def test_the_script_has_the_answers_of_the_scan(long: tuple[Scanned, str]) -> None:

@@ -25,16 +25,25 @@ class Clock:
     """Tells a moment of the recording; without a `start`, by the time since it began."""
 
     start: datetime | None
+    duration_s: float = 0.0  # of the recording
 
     def time(self, at_s: float) -> str:
         """02:13:40 by the clock, or hours, minutes and seconds from the start."""
         if self.start is not None:
-            return f"{self._moment(at_s):%H:%M:%S}"
+            return f"{self._at(at_s):%H:%M:%S}"
         return elapsed(at_s)
 
     def full(self, at_s: float) -> str:
         """The same with the day where it is known."""
-        return self.time(at_s) if self.start is None else f"{_day(self._moment(at_s))} {self.time(at_s)}"
+        return self.time(at_s) if self.start is None else f"{_day(self._at(at_s))} {self.time(at_s)}"
+
+    def moment(self, at_s: float) -> str:
+        """The time; with the day in a recording that meets a time of day twice."""
+        return self.full(at_s) if self.duration_s > DAY_S else self.time(at_s)
+
+    def day(self, at_s: float) -> str:
+        """2026-03-01, or nothing."""
+        return "" if self.start is None else _day(self._at(at_s))
 
     def ticks(self, duration_s: float, most: int = MOST_TICKS) -> Iterator[Tick]:
         """Marks at round times, at most so many."""
@@ -45,12 +54,12 @@ class Clock:
         day = ""
         for number in range(int((duration_s - first) // step) + 1 if duration_s >= first else 0):
             at = first + number * step
-            today = "" if self.start is None else _day(self._moment(at))
+            today = self.day(at)
             text = self.time(at)
             yield Tick(at, text if step % 60 else text[:-3], today if today != day else "")
             day = today
 
-    def _moment(self, at_s: float) -> datetime:
+    def _at(self, at_s: float) -> datetime:
         """To the second, as it is shown: the second in which the moment lies."""
         return (self.start or datetime.min) + timedelta(milliseconds=round(1000 * at_s))
 

@@ -79,7 +79,7 @@
     let top = 0;
     for (let c = 0; c < classes; c++) {
       const p = probability(at, c);
-      byId(`bar${c}`).style.width = `${Number.isNaN(p) ? 0 : 100 * p}%`;
+      byId(`bar${c}`).style.cssText += `;width:${100 * p}%;display:${Number.isNaN(p) ? "none" : "block"}`;
       byId(`value${c}`).textContent = Number.isNaN(p) ? "–" : p.toFixed(2);
       byId(`name${c}`).className = p >= data.thresholds[c] ? "reached" : "";
       if (p > probability(at, top)) top = c;

@@ -57,7 +57,7 @@ def write_page(
     """
     burden = burden_table(scan, settings.thresholds, recording.duration_s)
     chosen = choose_moments(scan, settings.thresholds, settings.moments, settings.apart_s)
-    clock = Clock(recording.start)
+    clock = Clock(recording.start, recording.duration_s)
     power = chain_power(recording) if power is None else power
     shown = Shown(recording, scan, burden, clock, chosen, settings, manifest_title, (*recording.notes, *notes))
     strip = Strip(scan, settings.thresholds, max(recording.duration_s, scan.step_s), clock, power, chosen)

@@ -30,6 +30,7 @@ CHAIN_NAMES: Final = {
 }
 DB_STEP: Final = 5  # the ends of the colour scale are multiples of it
 USUAL_DB: Final = (-10.0, 30.0)  # of a recording without any power
+LAST_TEXT: Final = 0.95  # of the strip: a time further right would be cut off
 MARK_WIDTH: Final = 0.035  # of a mark with its number, as a share of the strip
 
 
@@ -93,7 +94,7 @@ class Strip:
     def _axis(self) -> str:
         return "".join(
             f'<span class="{"minor" if number % 2 else "major"}" style="left:{self._percent(tick.at_s)}">'
-            f"{f'<b>{tick.day}</b>' if tick.day else ''}<i>{tick.text}</i></span>"
+            f"{f'<b>{tick.day}</b>' if tick.day else ''}<i>{tick.text if tick.at_s < LAST_TEXT * self.duration_s else ''}</i></span>"
             for number, tick in enumerate(self.clock.ticks(self.duration_s))
         )
 
@@ -160,7 +161,7 @@ class Strip:
     def _moment(self, number: int, moment: Moment, lane: int) -> str:
         colour = CLASS_COLOURS[CLASSES[moment.pattern]]
         at = self._percent(moment.start_s + SHOWN_S / 2)
-        label = f"EEG {number}, {CONSENSUS_NAMES[moment.pattern]}, {self.clock.time(moment.start_s)}"
+        label = f"EEG {number}, {CONSENSUS_NAMES[moment.pattern]}, {self.clock.moment(moment.start_s)}"
         return (
             f'<a class="mark" href="#eeg-{number}" style="left:{at};top:{24 * lane + 3}px;background:{colour};color:{text_on(colour)}" '
             f'aria-label="{label}" title="{label}">{number}</a>'

@@ -48,7 +48,7 @@ def _total(shown: Shown, pattern: int) -> str:
     when = (
         NO_NUMBER
         if longest is None
-        else f'{length(longest.length_s)} <span class="soft">from {shown.clock.time(longest.start_s)}</span>'
+        else f'{length(longest.length_s)} <span class="soft">from {shown.clock.moment(longest.start_s)}</span>'
     )
     return (
         f'<tr><th scope="row">{key_of(CLASSES[pattern])}{CONSENSUS_NAMES[pattern]}</th><td>{_share(whole, pattern)}</td>'
@@ -83,7 +83,7 @@ def _status_rule(shown: Shown) -> str:
     found = (
         f"Seizure windows last {length(burden.whole.present_s[SEIZURE])} in all. The longest run is "
         f"{length(burden.whole.longest_s[SEIZURE])}. The 60 min with most of them hold {length(seconds)} "
-        f"({shown.clock.time(start)} to {shown.clock.time(stop)})."
+        f"({shown.clock.moment(start)} to {shown.clock.moment(stop)})."
         if seconds
         else "No window reaches the threshold of seizure."
     )
@@ -100,19 +100,22 @@ def _status_rule(shown: Shown) -> str:
 def hours(shown: Shown) -> str:
     """Shares and words of each hour."""
     titles = "".join(f'<th scope="col">{name}</th>' for name in ("From", "Analysed", *CONSENSUS_NAMES))
-    rows = "".join(_hour(shown, hour) for hour in shown.burden.hours)
+    days = [shown.clock.day(hour.start_s) for hour in shown.burden.hours]
+    new = [day if day != before else "" for day, before in zip(days, ["", *days])]
+    rows = "".join(_hour(shown, hour, day) for hour, day in zip(shown.burden.hours, new))
     return (
         f'<div class="wide"><table class="hours" id="hours"><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>'
-        '<p class="soft">Per cent of the analysed time of each hour, counted from the start of the recording. Analysed: per cent of the hour.</p>'
+        '<p class="soft">Per cent of the analysed time of each hour, counted from the start of the recording. Analysed: per cent '
+        "of the hour.</p>"
     )
 
 
-def _hour(shown: Shown, hour: Period) -> str:
+def _hour(shown: Shown, hour: Period, day: str) -> str:
     analysed = hour.analysed_s / (hour.stop_s - hour.start_s)
     cells = [f'<data value="{analysed!r}">{_percent(analysed, unit="")}</data>']
     for pattern in range(len(CLASSES)):
         cells.append(f"{_share(hour, pattern, unit='')}<small>{hour.prevalence(pattern)}</small>")
-    start = shown.clock.time(hour.start_s)[:5]
+    start = f"{shown.clock.time(hour.start_s)[:5]}{f'<small>{day}</small>' if day else ''}"
     return f'<tr><th scope="row">{start}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
