@@ -6,8 +6,6 @@ The filter is linear, so that the two results differ by four fixed responses tim
 seconds from the edges, and may be added after any other linear step, such as a transform.
 """
 
-from functools import cached_property
-
 import numpy as np
 import numpy.typing as npt
 from scipy import signal
@@ -15,6 +13,20 @@ from scipy import signal
 Floats = npt.NDArray[np.float64]
 
 PADDING = 9  # samples by which `scipy.signal.sosfiltfilt` continues a signal for one section, turned about its end
+
+
+def responses(section: Floats, length: int) -> Floats:
+    """(4, length): what two numbers of memory at the first edge of a window become over it, and two at the last.
+
+    Args:
+        section: (1, 6), as `scipy.signal.butter` gives it with `output="sos"`.
+        length: samples of a window; the responses must have died away within.
+    """
+    silence = np.zeros(length)
+    one_way = np.stack([signal.sosfilt(section, silence, zi=np.eye(2)[None, i])[0] for i in range(2)])
+    both_ways = signal.sosfilt(section, one_way[:, ::-1])[:, ::-1]
+    result: Floats = np.concatenate([both_ways, one_way[:, ::-1]])
+    return result
 
 
 class Edges:
@@ -33,16 +45,8 @@ class Edges:
         back, _ = signal.sosfilt(section, self._there[:, ::-1], zi=self._rest[:, None] * self._there[None, :, -1:])
         self.y = back[:, ::-1]  # (channels, samples)
 
-    @cached_property
-    def responses(self) -> Floats:
-        """(4, length): two of the first edge, two of the last."""
-        silence = np.zeros(self._length)
-        first = np.stack([signal.sosfilt(self._section, silence, zi=np.eye(2)[None, i])[0] for i in range(2)])
-        both = signal.sosfilt(self._section, first[:, ::-1])[:, ::-1]
-        return np.concatenate([both, first[:, ::-1]])
-
     def differences(self, starts: npt.NDArray[np.int64]) -> Floats:
-        """(windows, channels, 4): how much of each response a window on its own has more than one that is cut."""
+        """(windows, channels, 4): how much of each of the `responses` a window on its own has more than one that is cut."""
         ends = starts + self._length - 1
         return np.concatenate(
             [self._own_start(starts) - self._start(starts), self._own_turn(ends) - self._turn(ends)], axis=2
