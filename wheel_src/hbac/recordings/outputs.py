@@ -4,11 +4,11 @@ Each function returns the bytes of one file; the same scan gives the same bytes.
 """
 
 from collections.abc import Sequence
-from datetime import time
 from typing import Final
 
 import numpy as np
 
+from hbac.edf import YEARS, annotations_alone
 from hbac.hms import CLASSES
 from hbac.recordings.events import Event
 from hbac.recordings.quality import Status
@@ -44,16 +44,8 @@ def events_tsv(scan: Scan, seizures: Sequence[Event]) -> bytes:
 
 def annotations_edf(scan: Scan, events: Sequence[Event]) -> bytes:
     """An EDF+ file without signals: an annotation for each event, gap and flat stretch, or one that there is none."""
-    from edfio import Edf, EdfAnnotation, Recording
-
-    told = [EdfAnnotation(onset, duration, text) for onset, duration, text in _told(scan, events)]
-    start = scan.start
-    return Edf(
-        [],
-        recording=Recording(startdate=start.date() if start else None, equipment_code="hbac"),
-        starttime=start.time().replace(microsecond=0) if start else time(0),
-        annotations=told,
-    ).to_bytes()
+    start = scan.start if scan.start and scan.start.year in YEARS else None
+    return annotations_alone(_told(scan, events), start)
 
 
 def annotations_text(scan: Scan, events: Sequence[Event]) -> bytes:
