@@ -10,7 +10,7 @@ import numpy as np
 
 from hbac.edf import YEARS, annotations_alone
 from hbac.hms import CLASSES
-from hbac.recordings.events import Event
+from hbac.recordings.events import RULES, SEIZURE, Event, Rules, events_of
 from hbac.recordings.quality import Status
 from hbac.recordings.scan import Scan
 
@@ -19,7 +19,25 @@ TSV_COLUMNS: Final = ("onset", "duration", "eventType", "confidence", "channels"
 SEIZURE_CODE, BACKGROUND_CODE, UNKNOWN = "sz", "bckg", "n/a"  # the codes that SzCORE's evaluation takes
 NOT_SEEN: Final = {Status.GAP: "BAD_gap", Status.FLAT: "BAD_flat"}  # MNE leaves out what a BAD annotation covers
 NOTHING: Final = "no pattern"
+PROBABILITIES, EVENTS, EDF, TEXT = ENDINGS = (  # of the files' names, after that of the recording
+    "_probabilities.csv",
+    "_events.tsv",
+    "_annotations.edf",
+    "_annotations.txt",
+)
 MNE_HEAD: Final = "# MNE-Annotations\n# onset, duration, description\n"
+
+
+def files_of(scan: Scan, rules: Rules = RULES) -> dict[str, bytes]:
+    """The files of one scan by their names."""
+    events = events_of(scan, rules)
+    made = (
+        probabilities_csv(scan),
+        events_tsv(scan, [event for event in events if event.kind == SEIZURE]),
+        annotations_edf(scan, events),
+        annotations_text(scan, events),
+    )
+    return {f"{scan.name}{ending}": content for ending, content in zip(ENDINGS, made)}
 
 
 def probabilities_csv(scan: Scan) -> bytes:

@@ -51,7 +51,7 @@ class LongRecording:
     episodes: tuple[Episode, ...]
 
 
-def simulate_recording(output: Path, length_s: int, seed: int, progress: bool = True) -> Path:
+def simulate_recording(output: Path, length_s: float, seed: int, progress: bool = True) -> Path:
     """Write a recording as EDF and what is in it as a table beside it, and return the table's name.
 
     The same arguments give the same bytes. An hour takes some 6 s of one core and 29 MB of disk.
@@ -66,7 +66,7 @@ def simulate_recording(output: Path, length_s: int, seed: int, progress: bool = 
         InputError: an argument out of its range.
         OutputError: a file cannot be written; none is left half-written under its name.
     """
-    truth = _checked(output, length_s, seed)
+    truth, length_s = _checked(output, length_s, seed), int(length_s)
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     recording = plan_recording(length_s, rng)
     signals = [Signal(_label(name), "uV", (-32768 * STEP_UV, 32767 * STEP_UV), EEG_RATE_HZ) for name in EEG_COLUMNS]
@@ -79,7 +79,7 @@ def simulate_recording(output: Path, length_s: int, seed: int, progress: bool = 
     return truth
 
 
-def _checked(output: Path, length_s: int, seed: int) -> Path:
+def _checked(output: Path, length_s: float, seed: int) -> Path:
     """The truth's name, if all arguments can be meant."""
     if output.suffix.lower() != ".edf":
         raise InputError(f"{output}: expected a name ending in .edf")
