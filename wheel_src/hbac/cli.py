@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
+from hbac.recordings.commands import add_scan_options, run_scan
 from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
@@ -60,6 +61,9 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"hbac {__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _predict_parser(commands.add_parser("predict", help="answer a test folder: submission.csv"))
+    scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
+    add_scan_options(scan)
+    scan.set_defaults(run=run_scan, packages=OF_RUN)
     check = commands.add_parser("check", help="check a submission by Kaggle's rules")
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
@@ -114,8 +118,11 @@ def _doctor_parser(parser: argparse.ArgumentParser) -> None:
 
 def _simulate_parser(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("out", type=Path, metavar="OUT")
-    add("--patients", type=int, required=True, metavar="N", help="training patients")
+    add("out", type=Path, nargs="?", metavar="OUT", help="folder of a data set")
+    add("--patients", type=int, metavar="N", help="training patients of a data set")
+    recording = "in place of a data set, one recording of this length with episodes at known times"
+    add("--recording", metavar="6h", help=recording)
+    add("--output", type=_file, metavar="FILE", help="EDF file of that recording [recording.edf]")
     add("--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]")
     add("--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]")
     add("--single", action="store_true", help="one EEG a patient: the most variety for the time")
@@ -235,8 +242,14 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> None:
+    from hbac.errors import InputError
     from hbac.simulation.dataset import simulate
 
+    if options.recording is not None:
+        _simulate_recording(options)
+        return
+    if options.out is None or options.patients is None or options.output is not None:
+        raise InputError("simulate: expected OUT and --patients, or --recording with an --output, received neither")
     simulate(
         options.out,
         options.patients,
@@ -249,6 +262,19 @@ def _simulate(options: argparse.Namespace) -> None:
         eeg_alone=options.eeg_alone,
     )
     print(f"{options.out}: a simulated data set in the competition's format")
+
+
+def _simulate_recording(options: argparse.Namespace) -> None:
+    from hbac.durations import parse_duration
+    from hbac.errors import InputError
+    from hbac.simulation.long_recording import simulate_recording
+
+    of_data_set = ("out", "patients", "test_records", "single", "balanced", "eeg_alone", "workers")
+    if given := [name for name in of_data_set if getattr(options, name)]:
+        raise InputError(f"simulate --recording: expected no option of a data set, received {', '.join(given)}")
+    output = options.output or Path("recording.edf")
+    truth = simulate_recording(output, parse_duration(options.recording, "recording"), options.seed, not options.quiet)
+    print(f"{output}: a simulated recording; its episodes in {truth}")
 
 
 def _train(options: argparse.Namespace) -> None:
