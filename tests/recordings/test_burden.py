@@ -1,6 +1,7 @@
 """Burden: shares, words, runs and the rule of status epilepticus, against a count of seconds one by one and by hand."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hbac.errors import InputError
 from hbac.hms import CLASSES
 from hbac.recordings.burden import Burden, burden_csv, burden_document, burden_table, prevalence
+from hbac.recordings.quality import Status
 
 SEIZURE, LPD = 0, 1
 
@@ -22,6 +24,7 @@ class Answered:
     onsets_s: npt.NDArray[np.float64]
     step_s: float
     probabilities: npt.NDArray[np.float64]
+    statuses: Sequence[str]
 
 
 def answered(present: list[int] | npt.NDArray[np.int_], step_s: float = 10.0, absent: tuple[int, ...] = ()) -> Answered:
@@ -31,7 +34,7 @@ def answered(present: list[int] | npt.NDArray[np.int_], step_s: float = 10.0, ab
         if pattern >= 0:
             probabilities[window, pattern] = 0.9
     probabilities[list(absent)] = np.nan
-    return Answered(np.arange(len(present)) * step_s, step_s, probabilities)
+    return Answered(np.arange(len(present)) * step_s, step_s, probabilities, ["ok"] * len(present))
 
 
 def by_seconds(scan: Answered, pattern: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
@@ -105,9 +108,17 @@ def test_a_window_without_an_answer_breaks_a_run_and_is_not_analysed() -> None:
     assert (burden.whole.analysed_s, burden.whole.share(SEIZURE)) == (990, 1.0)
 
 
+def test_a_flat_line_is_not_analysed_whatever_its_answer() -> None:
+    scan = answered([SEIZURE] * 4)
+    burden = burden_table(
+        Answered(scan.onsets_s, 10, scan.probabilities, ["ok", "flat", Status.FLAT, "partly missing"])
+    )
+    assert (burden.whole.analysed_s, burden.whole.present_s[SEIZURE], len(burden.runs[SEIZURE])) == (20, 20, 2)
+
+
 def test_a_hole_between_windows_breaks_a_run() -> None:
     scan = answered([LPD] * 4)
-    burden = burden_table(Answered(np.array([0.0, 10, 25, 35]), 10, scan.probabilities))
+    burden = burden_table(Answered(np.array([0.0, 10, 25, 35]), 10, scan.probabilities, scan.statuses))
     assert [(run.start_s, run.stop_s) for run in burden.runs[LPD]] == [(0, 20), (25, 45)]
 
 
@@ -126,20 +137,20 @@ def test_nothing_analysed_has_no_share_and_no_word(scan: Answered) -> None:
 
 
 def test_the_thresholds_are_those_told() -> None:
-    scan = Answered(np.arange(4) * 10.0, 10, np.tile([0.3, 0.3, 0.1, 0.1, 0.1, 0.1], (4, 1)))
+    scan = Answered(np.arange(4) * 10.0, 10, np.tile([0.3, 0.3, 0.1, 0.1, 0.1, 0.1], (4, 1)), ["ok"] * 4)
     burden = burden_table(scan, (0.3, 0.31, 0.5, 0.5, 0.5, 0.5))
     assert burden.whole.present_s == (40, 0, 0, 0, 0, 0)
 
 
-@pytest.mark.parametrize("thresholds", [(0.5,) * 5, (0.0,) + (0.5,) * 5, (1.1,) + (0.5,) * 5, (float("nan"),) * 6])
+@pytest.mark.parametrize("thresholds", [(0.5,) * 5, (-0.1,) + (0.5,) * 5, (1.1,) + (0.5,) * 5, (float("nan"),) * 6])
 def test_thresholds_that_are_none_are_refused(thresholds: tuple[float, ...]) -> None:
-    with pytest.raises(InputError, match="expected six above 0 and up to 1, received"):
+    with pytest.raises(InputError, match="expected six from 0 to 1, received"):
         burden_table(answered([LPD]), thresholds)
 
 
 def test_windows_that_overlap_are_refused() -> None:
     with pytest.raises(InputError, match="expected onsets 10 s apart or more, in order"):
-        burden_table(Answered(np.array([0.0, 5]), 10, answered([LPD, LPD]).probabilities))
+        burden_table(Answered(np.array([0.0, 5]), 10, answered([LPD, LPD]).probabilities, ["ok"] * 2))
 
 
 def of_an_hour_and_a_half() -> Burden:

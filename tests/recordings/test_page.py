@@ -139,13 +139,13 @@ def test_names_titles_and_notes_are_text_and_no_html(tmp_path: Path) -> None:
     recording = noise(60, name=evil)
     recording.notes = (evil,)
     scan = scanned(60)
-    odd = Scanned(scan.onsets_s, scan.step_s, scan.probabilities, [evil] * 6)
-    elements = Elements(page_of(tmp_path, recording, odd, evil))
+    elements = Elements(page_of(tmp_path, recording, scan, evil, notes=[evil]))
     scripts = elements.of("script")
     assert [attributes.get("type") for attributes, _ in scripts] == ["application/json", None]
-    assert data_of(elements)["status_names"] == ["ok", evil]
-    for tag in ("h1", "title", "li"):
-        assert [text for _, text in elements.of(tag)] == [evil]
+    assert data_of(elements)["classes"] == list(CONSENSUS_NAMES)
+    for tag, count in (("h1", 1), ("title", 1), ("li", 2)):
+        assert [text for _, text in elements.of(tag)] == [evil] * count
+    assert sum(evil in text for _, text in elements.of("b") + elements.of("dd")) == 2
 
 
 def test_the_page_refers_to_nothing_outside_and_lets_no_other_script_run(long: tuple[Scanned, str]) -> None:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from hbac.errors import InputError
 from hbac.hms import CLASSES
+from hbac.recordings.quality import Status
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,6 +50,10 @@ class Answers(Protocol):
     def probabilities(self) -> npt.NDArray[np.floating[Any]]:
         """(n, 6) in the order of `hms.CLASSES`; NaN where there is no answer."""
 
+    @property
+    def statuses(self) -> Sequence[str]:
+        """(n,) what each answer rests on, as `quality.Status` has it."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -70,7 +75,7 @@ class Period:
     name: str  # "all", "hour 1", ...
     start_s: float
     stop_s: float
-    analysed_s: float  # that have an answer
+    analysed_s: float  # that have an answer, and no flat line
     present_s: tuple[float, ...]  # (6,) of these, how much reaches each pattern's threshold
     longest_s: tuple[float, ...]  # (6,) longest run of each, as far as it lies within
 
@@ -128,20 +133,20 @@ def burden_table(
         duration_s: of the recording; the end of the last window if None.
 
     Raises:
-        InputError: not six thresholds above 0 and up to 1, or windows that overlap or are out of order.
+        InputError: not six thresholds from 0 to 1, or windows that overlap or are out of order.
     """
     _check(scan, thresholds)
     onsets = np.asarray(scan.onsets_s, np.float64)
     last = float(onsets[-1] + scan.step_s) if len(onsets) else 0.0
     end = last if duration_s is None else duration_s
     stops = np.maximum(np.minimum(onsets + scan.step_s, end), onsets)
-    reached = np.asarray(scan.probabilities) >= np.asarray(thresholds)  # (n, 6); NaN reaches nothing
-    answered = np.isfinite(scan.probabilities).all(axis=1)
+    analysed = is_analysed(scan)
+    reached = (np.asarray(scan.probabilities) >= np.asarray(thresholds)) & analysed[:, None]  # (n, 6)
     runs = tuple(
         tuple(_runs(onsets, stops, reached[:, pattern], np.asarray(scan.probabilities)[:, pattern]))
         for pattern in range(len(CLASSES))
     )
-    spent = [_Spent(onsets, stops, of) for of in (answered, *reached.T)]
+    spent = [_Spent(onsets, stops, of) for of in (analysed, *reached.T)]
     borders = [*np.arange(0.0, end, HOUR_S).tolist(), end]
     hours = [
         _period(f"hour {number}", start, stop, spent, runs)
@@ -156,9 +161,16 @@ def burden_table(
     )
 
 
+def is_analysed(scan: Answers) -> npt.NDArray[np.bool_]:
+    """(n,) where there is an answer that counts: that to a flat line does not."""
+    flat = np.array([str(status) == Status.FLAT.value for status in scan.statuses], bool)
+    analysed: npt.NDArray[np.bool_] = np.isfinite(scan.probabilities).all(axis=1) & ~flat
+    return analysed
+
+
 def _check(scan: Answers, thresholds: Sequence[float]) -> None:
-    if len(thresholds) != len(CLASSES) or not all(0 < value <= 1 for value in thresholds):
-        raise InputError(f"thresholds: expected six above 0 and up to 1, received {list(thresholds)}")
+    if len(thresholds) != len(CLASSES) or not all(0 <= value <= 1 for value in thresholds):
+        raise InputError(f"thresholds: expected six from 0 to 1, received {list(thresholds)}")
     if len(scan.onsets_s) > 1 and not (np.diff(scan.onsets_s) >= scan.step_s - ROUNDING_S).all():
         raise InputError(f"windows: expected onsets {scan.step_s:g} s apart or more, in order, received others")
 

@@ -51,6 +51,7 @@
   // The pattern that a window holds: the likeliest of those that reach their threshold, without "other"; -1 if none does.
   function pattern(i) {
     let best = -1;
+    if (data.status_names[statuses[i]] === data.flat) return best;
     for (let c = 0; c < classes - 1; c++) {
       const p = probability(i, c);
       if (p >= data.thresholds[c] && (best < 0 || p > probability(i, best))) best = c;

@@ -15,13 +15,14 @@ from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.pages import CLASS_COLOURS, whole_page
 from hbac.recordings.axis import Clock, length
-from hbac.recordings.burden import burden_table
+from hbac.recordings.burden import Answers, burden_table
 from hbac.recordings.cards import moments
 from hbac.recordings.chain_power import ChainPower, chain_power
 from hbac.recordings.moments import SCALES_UV, SHOWN_S, SPACING, choose_moments
+from hbac.recordings.quality import Status
 from hbac.recordings.recording import Recording
 from hbac.recordings.shown import PageSettings, Shown
-from hbac.recordings.strip import OK, STATUS_CLASSES, UNKNOWN, Scanned, Strip
+from hbac.recordings.strip import STATUS_CLASSES, Strip
 from hbac.recordings.tables import explanations, head, hours, totals
 
 DEFAULTS: Final = PageSettings()
@@ -33,7 +34,7 @@ SHORT_S: Final = 1200  # a recording up to this needs no such view
 def write_page(
     path: Path,
     recording: Recording,
-    scan: Scanned,
+    scan: Answers,
     manifest_title: str,
     settings: PageSettings = DEFAULTS,
     notes: Sequence[str] = (),
@@ -147,7 +148,7 @@ def _around(around_s: int, thresholds: Sequence[float]) -> str:
 
 def _data(shown: Shown, around_s: int) -> dict[str, Any]:
     scan, start = shown.scan, shown.recording.start
-    statuses = list(dict.fromkeys([OK, *map(str, scan.statuses)]))
+    statuses = list(STATUS_CLASSES)
     shares = np.round(10000 * np.asarray(scan.probabilities, np.float64))
     return {
         "classes": CONSENSUS_NAMES,
@@ -158,10 +159,11 @@ def _data(shown: Shown, around_s: int) -> dict[str, Any]:
         "around_s": around_s,
         "onsets_cs": _base64(np.round(100 * np.asarray(scan.onsets_s, np.float64)), "<u4"),
         "probabilities": _base64(np.where(np.isfinite(shares), shares, NO_ANSWER), "<u2"),
-        "statuses": _base64(np.array([statuses.index(str(status)) for status in scan.statuses]), "u1"),
-        "ok": OK,
+        "statuses": _base64(np.array([statuses.index(Status(status)) for status in scan.statuses]), "u1"),
+        "ok": Status.OK,
         "status_names": statuses,
-        "status_classes": [STATUS_CLASSES.get(status, UNKNOWN) for status in statuses],
+        "flat": Status.FLAT,
+        "status_classes": list(STATUS_CLASSES.values()),
         "scales_uv": SCALES_UV,
         "spacing": SPACING,
         "moments": [

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 from hbac.hms import CLASSES
 from hbac.recordings.axis import Clock
-from hbac.recordings.burden import THRESHOLD, Burden
+from hbac.recordings.burden import THRESHOLD, Answers, Burden
 from hbac.recordings.moments import Moment
 from hbac.recordings.recording import Recording
-from hbac.recordings.strip import Scanned
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Shown:
     """What the sections of the page are made from."""
 
     recording: Recording
-    scan: Scanned
+    scan: Answers
     burden: Burden
     clock: Clock
     moments: Sequence[Moment]

@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,16 @@ from hbac.recordings.burden import Answers
 from hbac.recordings.chain_power import FREQUENCIES_HZ, ChainPower
 from hbac.recordings.moments import SHOWN_S, Moment
 from hbac.recordings.png import data_url, png
+from hbac.recordings.quality import Status
 
 COLUMNS: Final = 2000  # more than a screen has
-OK: Final = "ok"
-STATUS_CLASSES: Final = {OK: "", "gap": "gap", "flat": "flat", "partly missing": "partly"}  # as CSS names them
-UNKNOWN: Final = "unknown"
-WORST: Final = ("", "partly", UNKNOWN, "flat", "gap")  # of several in one column the last one is shown
+STATUS_CLASSES: Final = {
+    Status.OK: "",
+    Status.PARTLY: "partly",
+    Status.FLAT: "flat",
+    Status.GAP: "gap",
+}  # as CSS names them
+WORST: Final = tuple(STATUS_CLASSES.values())  # of several in one column the last one is shown
 CHAIN_NAMES: Final = {
     "LL": "left lateral",
     "RL": "right lateral",
@@ -34,14 +38,6 @@ LAST_TEXT: Final = 0.95  # of the strip: a time further right would be cut off
 MARK_WIDTH: Final = 0.035  # of a mark with its number, as a share of the strip
 
 
-class Scanned(Answers, Protocol):
-    """What a page needs of a scan beside its answers."""
-
-    @property
-    def statuses(self) -> Sequence[str]:
-        """(n,) "ok", or what is wrong with a window."""
-
-
 @dataclass(frozen=True)
 class Strip:
     """What the strip shows.
@@ -50,7 +46,7 @@ class Strip:
         numbers: of the moments, as they are called on the page.
     """
 
-    scan: Scanned
+    scan: Answers
     thresholds: Sequence[float]
     duration_s: float
     clock: Clock
@@ -140,7 +136,7 @@ class Strip:
         """From which column to which the signal has which fault: the worst one of a column's windows."""
         worst = np.zeros(COLUMNS, int)
         for (first, last), status in zip(self._columns, self.scan.statuses):
-            worst[first:last] = np.maximum(worst[first:last], WORST.index(STATUS_CLASSES.get(str(status), UNKNOWN)))
+            worst[first:last] = np.maximum(worst[first:last], WORST.index(STATUS_CLASSES[Status(status)]))
         borders = [0, *(np.flatnonzero(np.diff(worst)) + 1).tolist(), COLUMNS]
         return [(start, stop, WORST[worst[start]]) for start, stop in zip(borders[:-1], borders[1:]) if worst[start]]
 
@@ -170,11 +166,8 @@ class Strip:
     def _legend(self) -> str:
         low, high = self._decibels
         scale = data_url(png(np.linspace(0, 1, 90)[None], 0, 1))
-        wrong = {str(status) for status in self.scan.statuses} - {OK}
-        kinds = (
-            f'<span><i class="{STATUS_CLASSES.get(kind, UNKNOWN)}"></i>{html.escape(kind)}</span>'
-            for kind in sorted(wrong)
-        )
+        wrong = set(map(Status, self.scan.statuses)) - {Status.OK}
+        kinds = (f'<span><i class="{STATUS_CLASSES[kind]}"></i>{kind}</span>' for kind in sorted(wrong))
         return (
             '<p class="legend"><span>Height of a row: probability 0 to 1, the highest within a column. '
             "Solid colour: at or above the threshold (dotted line).</span>"

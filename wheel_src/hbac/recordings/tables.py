@@ -129,9 +129,9 @@ def explanations(shown: Shown) -> str:
         "generalised rhythmic delta activity. Other is everything else.",
         "Probabilities": f"Folds: {html.escape(shown.manifest_title)}. hbac {__version__}.",
         "Thresholds": f"A window counts as holding a pattern from this probability on: {thresholds}.",
-        "Share": "Of the analysed time. Gaps and what could not be answered count as neither present nor absent. Words: "
+        "Share": "Of the analysed time. Gaps and flat lines count as neither present nor absent. Words: "
         f"none, rare below 1 %, occasional, frequent from 10 %, abundant from 50 %, continuous from 90 %: {ACNS}.",
-        "Run": "Windows in a row that reach the threshold; a single one below it, or without an answer, ends the run.",
+        "Run": "Windows in a row that reach the threshold; a single one below it, a gap or a flat line ends the run.",
         "Spectrograms": "Power of each chain, mean over its four pairs, in frames of 2 s; 0.5 to 20 Hz upward.",
     }
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in shown.notes) or "<li>nothing</li>"
