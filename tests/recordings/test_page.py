@@ -6,6 +6,7 @@ import io
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,23 +17,22 @@ from hbac.errors import InputError, OutputError
 from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.recordings.burden import burden_csv, burden_table
 from hbac.recordings.chain_power import ChainPower
-from hbac.recordings.page import PageSettings, write_page
+from hbac.recordings.page import PageSettings, page_files, page_of, write_page
 from hbac.recordings.recording import ArrayRecording, Recording
 
 START = datetime(2026, 3, 1, 22, 41, 12)
 LONG_S = 5400
 
 
-def page_of(folder: Path, recording: Recording, scan: Scanned, title: str = "Folds", **more: object) -> str:
-    write_page(folder / "page.html", recording, scan, title, **more)  # type: ignore[arg-type]
-    return (folder / "page.html").read_text("utf-8")
+def text_of(recording: Recording, scan: Scanned, title: str = "Folds", **more: Any) -> str:
+    return page_of(recording, scan, title, **more).decode()
 
 
 @pytest.fixture(scope="module")
-def long(tmp_path_factory: pytest.TempPathFactory) -> tuple[Scanned, str]:
+def long() -> tuple[Scanned, str]:
     """An hour and a half with a gap."""
     scan = scanned(LONG_S, gaps=[slice(100, 130)])
-    return scan, page_of(tmp_path_factory.mktemp("long"), noise(LONG_S, start=START), scan)
+    return scan, text_of(noise(LONG_S, start=START), scan)
 
 
 def test_the_tables_hold_the_numbers_of_the_csv(long: tuple[Scanned, str]) -> None:
@@ -110,36 +110,34 @@ def test_a_moment_shows_its_time_its_answer_and_its_place(long: tuple[Scanned, s
         assert float(left) == pytest.approx(100 * (10 * int(window) + 5) / LONG_S, abs=0.001)
 
 
-def test_the_rule_of_status_epilepticus_is_said_with_what_was_found(tmp_path: Path) -> None:
+def test_the_rule_of_status_epilepticus_is_said_with_what_was_found() -> None:
     probabilities = np.full((360, 6), 0.02)
     probabilities[60:130, 0] = 0.9
     scan = Scanned(np.arange(360) * 10.0, 10, probabilities, ["ok"] * 360)
-    elements = Elements(page_of(tmp_path, noise(3600), scan))
+    elements = Elements(text_of(noise(3600), scan))
     ((attributes, text),) = elements.of("p", id="rule")
     assert attributes["class"] == "rule met" and "These windows meet that rule." in text
     assert "last 11 min 40 s in all. The longest run is 11 min 40 s." in text
     assert "10 min or more without a break" in text and "20% or more of any 60 min" in text
 
 
-def test_the_page_says_what_it_is_and_is_not(tmp_path: Path) -> None:
+def test_the_page_says_what_it_is_and_is_not() -> None:
     recording = noise(120)
     recording.notes = ("T3 stands for T7",)
     settings = PageSettings((0.5, 0.4, 0.5, 0.5, 0.5, 0.6))
-    page = page_of(
-        tmp_path, recording, scanned(120), "Three folds", settings=settings, notes=["mains of 50 Hz assumed"]
-    )
+    page = text_of(recording, scanned(120), "Three folds", settings=settings, notes=["mains of 50 Hz assumed"])
     text = "".join(text for _, text in Elements(page).of("main"))
     assert "Not a medical device." in text and "Three folds" in text and "start not known" in text
     assert "Seizure 0.5, LPD 0.4, GPD 0.5, LRDA 0.5, GRDA 0.5, Other 0.6" in text
     assert [text for _, text in Elements(page).of("li")] == ["T3 stands for T7", "mains of 50 Hz assumed"]
 
 
-def test_names_titles_and_notes_are_text_and_no_html(tmp_path: Path) -> None:
+def test_names_titles_and_notes_are_text_and_no_html() -> None:
     evil = "</script><script>alert('&')</script>"
     recording = noise(60, name=evil)
     recording.notes = (evil,)
     scan = scanned(60)
-    elements = Elements(page_of(tmp_path, recording, scan, evil, notes=[evil]))
+    elements = Elements(text_of(recording, scan, evil, notes=[evil]))
     scripts = elements.of("script")
     assert [attributes.get("type") for attributes, _ in scripts] == ["application/json", None]
     assert data_of(elements)["classes"] == list(CONSENSUS_NAMES)
@@ -163,41 +161,41 @@ def test_the_page_refers_to_nothing_outside_and_lets_no_other_script_run(long: t
 
 
 @pytest.mark.parametrize("seconds, width", [(30, 19), (30, 16), (5, 19), (0.5, 19)])
-def test_a_short_recording_makes_a_page(tmp_path: Path, seconds: float, width: int) -> None:
+def test_a_short_recording_makes_a_page(seconds: float, width: int) -> None:
     scan = scanned(max(seconds, 10))
-    elements = Elements(page_of(tmp_path, noise(seconds, width=width), scan))
+    elements = Elements(text_of(noise(seconds, width=width), scan))
     assert not re.search(r"\bnan\b|\binf\b", "".join(text for _, text in elements.of("main")), re.IGNORECASE)
     assert data_of(elements)["around_s"] == 0
 
 
-def test_a_recording_that_is_all_gap_makes_a_page(tmp_path: Path) -> None:
+def test_a_recording_that_is_all_gap_makes_a_page() -> None:
     recording = ArrayRecording(np.full((12000, 19), np.nan, np.float32))
-    page = page_of(tmp_path, recording, scanned(60, gaps=[slice(None)]))
+    page = text_of(recording, scanned(60, gaps=[slice(None)]))
     assert "Nothing of this recording could be analysed." in page and "There is no window with an answer." in page
     assert (data_of(Elements(page))["probabilities"] == 65535).all()
     outside_pictures = re.sub(r"base64,[^\"]+", "", page[: page.index("<script")])
     assert not re.search(r"\bnan\b", outside_pictures, re.IGNORECASE)
 
 
-def test_no_window_at_all_makes_a_page(tmp_path: Path) -> None:
+def test_no_window_at_all_makes_a_page() -> None:
     scan = Scanned(np.zeros(0), 10.0, np.zeros((0, 6)), [])
-    assert "There is no window with an answer." in page_of(tmp_path, noise(5), scan)
+    assert "There is no window with an answer." in text_of(noise(5), scan)
 
 
-def test_without_any_pattern_the_likeliest_moment_is_shown_as_below_the_threshold(tmp_path: Path) -> None:
+def test_without_any_pattern_the_likeliest_moment_is_shown_as_below_the_threshold() -> None:
     scan = Scanned(np.arange(30) * 10.0, 10, np.tile([0.1, 0.1, 0.1, 0.1, 0.2, 0.4], (30, 1)), ["ok"] * 30)
-    page = page_of(tmp_path, noise(300), scan)
+    page = text_of(noise(300), scan)
     assert page.count("the highest there is, below the threshold") == 6
     assert "No window reaches the threshold of seizure." in page
 
 
-def test_three_days_make_a_page_of_some_megabytes(tmp_path: Path) -> None:
+def test_three_days_make_a_page_of_some_megabytes() -> None:
     """A recording that is read at its moments alone: the spectrograms are given."""
     hours = 72
     rng = np.random.default_rng(1)
     power = ChainPower(rng.normal(0, 10, (4, 40, 2000)).astype(np.float32), 129.6)
     scan = scanned(hours * 3600)
-    page = page_of(tmp_path, Endless(hours * 3600), scan, power=power)
+    page = text_of(Endless(hours * 3600), scan, power=power)
     assert len(page) < 4e6  # noise compresses to nothing: the worst case
     assert len(data_of(Elements(page))["onsets_cs"]) == hours * 360
     assert page.count('<th scope="row">') == 6 + hours
@@ -216,7 +214,16 @@ class Endless(Recording):
 
 def test_what_cannot_be_written_or_read_is_refused_before_anything_is_there(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"page\.html"):
-        page_of(tmp_path / "absent", noise(30), scanned(30))
+        write_page(tmp_path / "absent" / "page.html", noise(30), scanned(30), "Folds")
     with pytest.raises(InputError, match="thresholds: expected six"):
-        page_of(tmp_path, noise(30), scanned(30), settings=PageSettings(thresholds=(0.5,)))
+        write_page(tmp_path / "page.html", noise(30), scanned(30), "Folds", PageSettings(thresholds=(0.5,)))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_of_a_recording_have_its_name_and_one_burden(tmp_path: Path) -> None:
+    recording, scan = noise(120, name="a b"), scanned(120)
+    files = page_files(recording, scan, "Folds")
+    assert list(files) == ["a b.html", "a b_burden.csv"]
+    assert files["a b_burden.csv"] == burden_csv(burden_table(scan))
+    write_page(tmp_path / "page.html", recording, scan, "Folds")
+    assert (tmp_path / "page.html").read_bytes() == files["a b.html"]

@@ -1,11 +1,9 @@
 """A recording as one HTML file that refers to nothing: what was found, when, how much, and what it looks like."""
 
 import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +11,10 @@ import numpy as np
 
 from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
-from hbac.pages import CLASS_COLOURS, whole_page
+from hbac.pages import CLASS_COLOURS
+from hbac.recordings.assets import asset, safe_page
 from hbac.recordings.axis import Clock, length
-from hbac.recordings.burden import Answers, burden_table
+from hbac.recordings.burden import Answers, burden_csv, burden_table
 from hbac.recordings.cards import moments
 from hbac.recordings.chain_power import ChainPower, chain_power
 from hbac.recordings.moments import SCALES_UV, SHOWN_S, SPACING, choose_moments
@@ -26,6 +25,7 @@ from hbac.recordings.strip import STATUS_CLASSES, Strip
 from hbac.recordings.tables import explanations, head, hours, totals
 
 DEFAULTS: Final = PageSettings()
+ENDINGS: Final = (".html", "_burden.csv")  # of the files' names, after that of the recording
 NO_ANSWER: Final = 65535  # among probabilities, which are whole numbers of a ten-thousandth
 AROUND_S: Final = ((4 * 3600, 1200), (float("inf"), 3600))  # up to which length how much is shown around the cursor
 SHORT_S: Final = 1200  # a recording up to this needs no such view
@@ -38,12 +38,42 @@ def write_page(
     manifest_title: str,
     settings: PageSettings = DEFAULTS,
     notes: Sequence[str] = (),
-    power: ChainPower | None = None,
 ) -> None:
-    """Write the page, whole or not at all.
+    """Write the page, whole or not at all; see `page_of`.
+
+    Raises:
+        InputError: thresholds or windows that are none.
+        RecordError: the recording can no longer be read.
+        OutputError: the file cannot be written.
+    """
+    write_atomically(path, page_of(recording, scan, manifest_title, settings, notes))
+
+
+def page_files(
+    recording: Recording, scan: Answers, manifest_title: str, settings: PageSettings = DEFAULTS
+) -> dict[str, bytes]:
+    """The page and the table of burden by the names of their files.
+
+    Raises:
+        InputError: thresholds or windows that are none.
+        RecordError: the recording can no longer be read.
+    """
+    burden = burden_table(scan, settings.thresholds, recording.duration_s)
+    page = page_of(recording, scan, manifest_title, settings)
+    return {f"{recording.name}{ending}": content for ending, content in zip(ENDINGS, (page, burden_csv(burden)))}
+
+
+def page_of(
+    recording: Recording,
+    scan: Answers,
+    manifest_title: str,
+    settings: PageSettings = DEFAULTS,
+    notes: Sequence[str] = (),
+    power: ChainPower | None = None,
+) -> bytes:
+    """The page of a recording; the same input gives the same bytes.
 
     Args:
-        path: the .html file.
         recording: the EEG; it is read once for the spectrograms and again at the moments that are shown.
         scan: the answers, in the order of time.
         manifest_title: which folds gave them.
@@ -54,7 +84,6 @@ def write_page(
     Raises:
         InputError: thresholds or windows that are none.
         RecordError: the recording can no longer be read.
-        OutputError: the file cannot be written.
     """
     burden = burden_table(scan, settings.thresholds, recording.duration_s)
     chosen = choose_moments(scan, settings.thresholds, settings.moments, settings.apart_s)
@@ -76,22 +105,8 @@ def write_page(
         "<h2>How to read this page</h2>",
         explanations(shown),
     ]
-    script = _asset("page.js")
     data = json.dumps(_data(shown, around_s), separators=(",", ":"))
-    harmless = data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-    body = f'<main>{"".join(parts)}</main><script type="application/json" id="data">{harmless}</script><script>{script}</script>'
-    write_atomically(path, whole_page(recording.name, _asset("page.css"), body, _policy(script)))
-
-
-def _asset(name: str) -> str:
-    return (resources.files("hbac.recordings") / name).read_text("utf-8")
-
-
-def _policy(script: str) -> str:
-    """What the browser is to refuse: every address, and every script but this one."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    rules = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return f'<meta http-equiv="Content-Security-Policy" content="{rules}">'
+    return safe_page(recording.name, asset("page.css"), "".join(parts), asset("page.js"), data)
 
 
 def _around_s(duration_s: float) -> int:
