@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | scan | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
 from hbac.recordings.commands import add_scan_options, run_scan
+from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
 from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
@@ -64,6 +65,9 @@ def parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
     add_scan_options(scan)
     scan.set_defaults(run=run_scan, packages=OF_RUN)
+    summarise = commands.add_parser("summarise", help="one table and one page of all recordings that were scanned")
+    add_summarise_options(summarise)
+    summarise.set_defaults(run=run_summarise, packages=(*OF_READERS, "pandas"))
     check = commands.add_parser("check", help="check a submission by Kaggle's rules")
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")

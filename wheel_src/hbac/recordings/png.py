@@ -21,12 +21,17 @@ def png(values: npt.NDArray[np.floating[Any]], low: float, high: float) -> bytes
     """An image of 256 colours: `low` and below dark, `high` and above bright, NaN grey; the first row on top."""
     scaled = np.clip((values - low) / (high - low), 0, 1)
     levels = np.where(np.isfinite(values), 1 + np.round(np.nan_to_num(scaled) * (LEVELS - 1)), 0).astype(np.uint8)
+    return indexed_png(levels, palette())
+
+
+def indexed_png(levels: npt.NDArray[np.uint8], colours: npt.NDArray[np.uint8]) -> bytes:
+    """An image of the colours that `levels` are the numbers of; (rows, columns) and (colours, 3)."""
     height, width = levels.shape
     rows = np.concatenate([np.zeros((height, 1), np.uint8), levels], axis=1)  # each begins with its filter: none
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)  # 8 bits, by palette, not interlaced
     parts = (
         (b"IHDR", header),
-        (b"PLTE", palette().tobytes()),
+        (b"PLTE", colours.tobytes()),
         (b"IDAT", zlib.compress(rows.tobytes(), 9)),
         (b"IEND", b""),
     )

@@ -118,11 +118,7 @@ class Strip:
 
     @cached_property
     def _columns(self) -> list[tuple[int, int]]:
-        """Which columns each window touches."""
-        onsets = np.asarray(self.scan.onsets_s, np.float64)
-        first = np.floor(onsets / self.duration_s * COLUMNS + 1e-6)
-        last = np.ceil((onsets + self.scan.step_s) / self.duration_s * COLUMNS - 1e-6)
-        return list(zip(first.astype(int).tolist(), np.maximum(last, first + 1).astype(int).tolist()))
+        return columns_of(self.scan, self.duration_s, COLUMNS)
 
     def _marks(self, css: str) -> str:
         """Where something is wrong with the signal, in the colour of its kind."""
@@ -173,6 +169,14 @@ class Strip:
             "Solid colour: at or above the threshold (dotted line).</span>"
             f'{"".join(kinds)}<span>Power {low:g}<img alt="" src="{scale}">{high:g} dB over 1 µV²/Hz</span></p>'
         )
+
+
+def columns_of(scan: Answers, duration_s: float, columns: int) -> list[tuple[int, int]]:
+    """Which of a picture's columns each window touches: the first, and the one after the last."""
+    onsets = np.asarray(scan.onsets_s, np.float64)
+    first = np.floor(onsets / duration_s * columns + 1e-6)
+    last = np.ceil((onsets + scan.step_s) / duration_s * columns - 1e-6)
+    return list(zip(first.astype(int).tolist(), np.maximum(last, first + 1).astype(int).tolist()))
 
 
 def key_of(pattern: str) -> str:

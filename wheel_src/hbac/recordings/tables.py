@@ -61,10 +61,10 @@ def _share(period: Period, pattern: int, unit: str = " %") -> str:
     if share is None:
         return NO_NUMBER
     bar = f'<i style="width:{100 * share:.2f}%;background:{CLASS_COLOURS[CLASSES[pattern]]}"></i>' if share else ""
-    return f'<data value="{share!r}">{_percent(share, unit)}</data><span class="meter">{bar}</span>'
+    return f'<data value="{share!r}">{percent(share, unit)}</data><span class="meter">{bar}</span>'
 
 
-def _percent(share: float, unit: str = " %") -> str:
+def percent(share: float, unit: str = " %") -> str:
     """With a decimal where it matters; what is there is never shown as 0, nor what is not all as 100."""
     if 0 < share < 0.001:
         return f"&lt; 0.1{unit}"
@@ -112,7 +112,7 @@ def hours(shown: Shown) -> str:
 
 def _hour(shown: Shown, hour: Period, day: str) -> str:
     analysed = hour.analysed_s / (hour.stop_s - hour.start_s)
-    cells = [f'<data value="{analysed!r}">{_percent(analysed, unit="")}</data>']
+    cells = [f'<data value="{analysed!r}">{percent(analysed, unit="")}</data>']
     for pattern in range(len(CLASSES)):
         cells.append(f"{_share(hour, pattern, unit='')}<small>{hour.prevalence(pattern)}</small>")
     start = f"{shown.clock.time(hour.start_s)[:5]}{f'<small>{day}</small>' if day else ''}"
