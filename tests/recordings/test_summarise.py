@@ -15,7 +15,7 @@ from helpers_pages import Elements, scanned
 
 from hbac.cli import main
 from hbac.errors import InputError
-from hbac.hms import CLASSES
+from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.recordings.burden import burden_csv, burden_table
 from hbac.recordings.outputs import files_of
 from hbac.recordings.quality import Status
@@ -96,11 +96,18 @@ def test_the_page_has_a_row_for_each_and_links_to_the_pages_that_there_are(
     names = [text for has, text in page.of("th", scope="row")]
     assert names == [f"{place}2026-03-01 22:41" for place in ("a", "b night", "sub-01/eeg")]
     assert [has["href"] for has, _ in page.of("a")] == ["b%20night.html"]
+    heads = [text for _, text in page.of("th", scope="col")]
     cells = [has["data-value"] for has, _ in page.of("td")]
-    of_row = len(cells) // 3
     for number, scan in enumerate(summary.scans):
-        shares = [float(cell) for cell in cells[number * of_row + 1 : number * of_row + 7]]
-        assert shares == pytest.approx([scan.burden.whole.share(pattern) for pattern in range(6)])
+        row = dict(zip(heads[1:], cells[number * (len(heads) - 1) :]))
+        whole, worst = scan.burden.whole, scan.burden.worst_60_min[1]
+        assert [float(row[name]) for name in CONSENSUS_NAMES] == pytest.approx([whole.share(c) for c in range(6)])
+        assert [float(row[name]) for name in ("Longest seizure", "Worst 60 min", "Length")] == pytest.approx(
+            [whole.longest_s[0], worst, scan.duration_s]
+        )
+        assert float(row["Analysed"]) == pytest.approx(whole.analysed_s / scan.duration_s)
+        assert int(row["Rule"]) == scan.burden.status_epilepticus
+    assert len(cells) == 3 * (len(heads) - 1)
 
 
 def test_the_command_says_what_it_found(

@@ -20,6 +20,7 @@ from hbac.recordings.strip import columns_of, key_of
 from hbac.recordings.tables import percent
 
 COLUMNS: Final = 240  # of a recording's strip
+TIME: Final = "Time"  # the one column that does not sort
 NOTHING, FLAT, GAP = 6, 7, 8  # beside the numbers of the classes, as the strip has them
 GREYS: Final = ("#ffffff", "#b9c1c9", "#dfe3e7")
 OTHER: Final = CLASSES.index("other")
@@ -35,17 +36,7 @@ def archive_page(title: str, scans: Sequence[Finished], pages: Collection[str], 
         pages: places of the recordings that have a page of their own.
         notes: what was refused, and in what the scans differ.
     """
-    heads = (
-        "Recording",
-        "Start",
-        "Length",
-        "Analysed",
-        "Time",
-        *CONSENSUS_NAMES,
-        "Longest seizure",
-        "Worst 60 min",
-        "Rule",
-    )
+    heads = ("Recording", TIME, *CONSENSUS_NAMES, "Longest seizure", "Worst 60 min", "Rule", "Length", "Analysed")
     titles = "".join(f'<th scope="col" aria-sort="none">{_sorter(name)}</th>' for name in heads)
     rows = "".join(_row(scan, scan.place in pages) for scan in scans)
     body = (
@@ -59,7 +50,7 @@ def archive_page(title: str, scans: Sequence[Finished], pages: Collection[str], 
 
 
 def _sorter(name: str) -> str:
-    return name if name == "Time" else f'<button type="button">{name}</button>'
+    return name if name == TIME else f'<button type="button">{name}</button>'
 
 
 def _facts(scans: Sequence[Finished]) -> str:
