@@ -61,6 +61,7 @@ fuzz: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/packages.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/parquet_forms.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/pauses.py
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/recordings.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/resumes.py
 
 bench: .venv/ready

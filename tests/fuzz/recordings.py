@@ -103,7 +103,7 @@ def column_of(label: str) -> int | None:
 
 
 def changed(held: bytes, rng: np.random.Generator) -> tuple[bytes, int]:
-    """One byte of a file changed: as often as not in its header, and there as often as not to what stands in headers."""
+    """One byte of a file changed: half of them in its header, and of these most where it is read; some in annotations."""
     header = 256 * (1 + int(held[252:256]))
     in_header = rng.random() < 0.5
     at = int(rng.integers(0, header) if in_header else rng.integers(header, len(held)))
@@ -114,6 +114,8 @@ def changed(held: bytes, rng: np.random.Generator) -> tuple[bytes, int]:
         name = str(rng.choice([*fields, *each, *each]))
         place = field_at(held, name, int(rng.integers(count)))
         at = int(rng.integers(place.start, place.stop))
+    elif not in_header and rng.random() < 0.3 and (texts := [k for k in range(header, len(held)) if held[k] == 0x14]):
+        at = int(rng.choice(texts)) - int(rng.integers(0, 4))  # where an onset ends
     while True:
         new = int(rng.integers(256)) if rng.random() < 0.5 else int(rng.choice(list(b"0123456789 -+.EDFVumnT\xb5")))
         if new != held[at]:

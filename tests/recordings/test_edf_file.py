@@ -3,6 +3,7 @@
 import os
 import pickle
 import struct
+import tracemalloc
 from datetime import date, datetime, time
 from pathlib import Path
 
@@ -429,3 +430,19 @@ def test_two_digits_of_a_year_are_1985_to_2084(year: int, tmp_path: Path) -> Non
     start = hbac.read_recording(write_edf(tmp_path / "x.edf", recording=recording)).start
     assert start is not None
     assert start.year == year
+
+
+def test_what_is_held_does_not_grow_with_the_recording(tmp_path: Path) -> None:
+    """A day and an hour: holes in a file take no room on the disk."""
+    peaks = []
+    for hours in (1, 24):
+        path = edit(write_edf(tmp_path / f"{hours}.edf", rate_hz=256), "records", str(hours * 3600))
+        os.truncate(path, 5120 + hours * 3600 * 19 * 2 * 256)
+        tracemalloc.start()
+        recording = hbac.read_recording(path)
+        block = recording.block(recording.samples - 60_000, recording.samples)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert recording.samples == hours * 720_000
+        assert np.isfinite(block).all()
+    assert peaks[1] < 1.2 * peaks[0] < 60e6

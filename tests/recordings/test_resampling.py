@@ -46,7 +46,7 @@ def test_sines_below_40_hz_are_what_they_were(rate: str) -> None:
     y = resampled(x, exact(rate))
     n = min(len(y), len(truth))
     assert abs(len(y) - len(truth)) <= 1
-    assert np.abs(y[:n] - truth[:n])[EDGE : n - EDGE].max() < 0.01  # uV, of 100
+    assert np.abs(y[:n] - truth[:n])[EDGE : n - EDGE].max() < 0.02  # uV, of 100
 
 
 @pytest.mark.parametrize("rate", ["128", "256", "499.9", "512"])
@@ -61,7 +61,7 @@ def test_how_it_is_cut_changes_no_byte(rate: str) -> None:
 def test_what_lies_above_100_hz_does_not_come_back_below(rate: str) -> None:
     at_s = np.arange(int(5 * float(rate)))[:, None] / float(rate)
     y = resampled(100 * np.sin(2 * np.pi * 113 * at_s), exact(rate))
-    assert np.abs(y[EDGE:-EDGE]).max() < 0.002
+    assert np.abs(y[EDGE:-EDGE]).max() < 0.01  # 80 dB
 
 
 @pytest.mark.parametrize("rate", ["128", "256", "512", "499.9"])

@@ -57,7 +57,8 @@ class ImageSettings(Preset):
 
     def make(self, eeg_uv: Array | None, power: Array | None) -> Array:
         """(400, 300, 3) of (10000, 19) microvolts and (300, 400) linear power; see `presets.make_image`."""
-        return image_of_pairs(*(clipped_pairs(eeg_uv, self) if eeg_uv is not None else (None, None)), power, self)
+        pairs, gaps = (None, None) if eeg_uv is None else clipped_pairs(eeg_uv, self)
+        return image_of_pairs(pairs, gaps, power, self)
 
     def flip(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """See `flip_hemispheres`."""

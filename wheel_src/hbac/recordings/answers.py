@@ -37,9 +37,7 @@ def answers_for_windows(windows: Iterable[npt.NDArray[np.floating[Any]]], ensemb
         InputError: a window has another shape, or nothing in it.
     """
     images = (_input_of(window, number, ensemble) for number, window in enumerate(windows))
-    for row in in_order(images, ensemble):
-        assert row is not None
-        yield row
+    yield from (row for row in in_order(images, ensemble) if row is not None)
 
 
 def _input_of(window: npt.NDArray[np.floating[Any]], number: int, ensemble: Ensemble) -> Array:
@@ -65,7 +63,8 @@ class _Batch:
         return self._rows is not None and self._rows.done()
 
     def row(self, number: int) -> Row:
-        assert self._rows is not None
+        if self._rows is None:
+            raise RuntimeError("expected a batch that was sent")
         row: Row = self._rows.result()[number]
         return row
 

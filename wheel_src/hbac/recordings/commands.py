@@ -16,7 +16,13 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
     add("--manifest", type=Path, default=Path(MANIFEST_NAME), metavar="FILE", help="folds to use [%(default)s]")
     add("--step", type=int, default=10, metavar="S", help="seconds that each answer stands for [%(default)s]")
     add("--unit", metavar="UNIT", help="of EDF channels that state none: uV, mV, nV or V")
-    add("--threshold", type=float, default=0.5, metavar="P", help="probability from which a pattern is an event [%(default)s]")
+    add(
+        "--threshold",
+        type=float,
+        default=0.5,
+        metavar="P",
+        help="probability from which a pattern is an event [%(default)s]",
+    )
     keep = "probability from which the steps beside such a one belong to the event [the threshold]"
     add("--keep", type=float, metavar="P", help=keep)
     add("--shortest", type=float, default=10.0, metavar="S", help="seconds of an event at least [%(default)g]")
@@ -24,7 +30,11 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
     add("--split", type=float, default=300.0, metavar="S", help="a longer seizure is several [%(default)g]")
     engine = "what computes the network [openvino where it is installed and no GPU is there, else tensorflow]"
     add("--engine", choices=ENGINES, default=AUTO, help=engine)
-    add("--resume", action="store_true", help="leave out recordings whose results are there, of the same input and settings")
+    add(
+        "--resume",
+        action="store_true",
+        help="leave out recordings whose results are there, of the same input and settings",
+    )
     add("--quiet", action="store_true", help="no progress bar")
 
 

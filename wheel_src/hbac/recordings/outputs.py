@@ -100,5 +100,3 @@ def _seconds(value: float) -> str:
 
 def _text(lines: Sequence[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
-
-

@@ -16,7 +16,8 @@ LOWEST_HZ, HIGHEST_HZ = 100, 2000
 LARGEST_FACTOR: Final = 25_000  # of a ratio of rates; beyond it the ratio is rounded
 LARGEST_DRIFT_S: Final = 0.5 / hms.EEG_RATE_HZ  # by which a rounded ratio may move the last sample
 PASSED, STOPPED = 0.4, 0.5  # shares of the lower rate up to which the filter passes, and from which it stops
-STOPPED_DB: Final = 100.0  # an offset of 100 mV, as of an electrode, comes to 1 uV
+PASSED_HZ: Final = 60.0  # no more is needed: the image ends at 20 Hz, the host's filter at 40
+STOPPED_DB: Final = 80.0
 
 Array = npt.NDArray[np.float64]
 Read = Callable[[int, int], Array]  # (channels, stop - start) samples `start` to `stop` of a signal
@@ -93,12 +94,14 @@ def _filter(ratio: Ratio) -> _Filter:
     an offset stays what it is.
     """
     dense = max(ratio.up, ratio.down)  # the filter's rate in units of the lower one
-    count, beta = signal.kaiserord(STOPPED_DB, (STOPPED - PASSED) / (dense / 2))
+    low_hz = hms.EEG_RATE_HZ * ratio.down / dense
+    passed = min(PASSED, PASSED_HZ / low_hz)
+    count, beta = signal.kaiserord(STOPPED_DB, (STOPPED - passed) / (dense / 2))
     half = count // 2 + 1
     middle = -(-half // ratio.down) * ratio.down
     taps = np.zeros(-(-(2 * middle + 1) // ratio.up) * ratio.up)  # whole phases
     taps[middle - half : middle + half + 1] = signal.firwin(
-        2 * half + 1, (STOPPED + PASSED) / 2, window=("kaiser", beta), fs=dense
+        2 * half + 1, (STOPPED + passed) / 2, window=("kaiser", beta), fs=dense
     )
     by_phase = taps.reshape(-1, ratio.up)
     by_phase /= by_phase.sum(axis=0)

@@ -101,7 +101,9 @@ def _check_names(settings: ScanSettings) -> None:
     if times > 1:
         raise InputError(f"recordings: expected a name of its own for each, received {times} called {name!r}")
     written = {
-        (settings.output / name).resolve(): source for source in settings.recordings for name in files_named(source.stem)
+        (settings.output / name).resolve(): source
+        for source in settings.recordings
+        for name in files_named(source.stem)
     }
     for source in settings.recordings:
         if (path := source.resolve()) in written:
@@ -145,7 +147,13 @@ class _Maker:
             write_atomically(self._settings.output / name, content)
             digests[name] = sha256_of(self._settings.output / name)
         facts = _facts(recording, found)
-        document = {"format": FORMAT, "of": what, **facts, "engine": self._ensemble().engine.description, "files": digests}
+        document = {
+            "format": FORMAT,
+            "of": what,
+            **facts,
+            "engine": self._ensemble().engine.description,
+            "files": digests,
+        }
         done = self._settings.output / f"{recording.name}{DONE}"
         write_atomically(done, (json.dumps(document, indent=1) + "\n").encode())
         return _line(found, self._settings.rules)
@@ -166,7 +174,9 @@ class _Maker:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             document = json.loads((self._settings.output / f"{name}{DONE}").read_bytes())
             if document["format"] == FORMAT and document["of"] == what and document["files"]:
-                return all(sha256_of(self._settings.output / one) == digest for one, digest in document["files"].items())
+                return all(
+                    sha256_of(self._settings.output / one) == digest for one, digest in document["files"].items()
+                )
         return False
 
 

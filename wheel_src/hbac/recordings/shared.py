@@ -135,7 +135,8 @@ def _frame_starts(settings: ImageSettings, columns: int, samples: int) -> Starts
     """First samples of the frames of a block's columns; those that would reach over its ends are moved inside."""
     kernel, _ = pair_kernel(settings)
     centers = (np.arange(columns) + 0.5) * EEG_WINDOW / WIDTH
-    return np.clip(np.round(centers - len(kernel) / 2).astype(np.int64), 0, samples - len(kernel))
+    starts: Starts = np.clip(np.round(centers - len(kernel) / 2).astype(np.int64), 0, samples - len(kernel))
+    return starts
 
 
 def _columns(pairs: Floats, gaps: Bools, settings: ImageSettings) -> tuple[Floats, Bools]:
@@ -196,7 +197,7 @@ def _wave_start(settings: ImageSettings) -> int:
 def _wave(pairs: Floats, gaps: Bools, settings: ImageSettings) -> Floats:
     """Channel 2 of a whole block, a row a pair."""
     up, down = wave_rate(settings)
-    wave = signal.resample_poly(pairs, up, down, axis=1, window=low_pass(settings, up))
+    wave: Floats = signal.resample_poly(pairs, up, down, axis=1, window=low_pass(settings, up))
     wave = np.arcsinh(wave / np.float32(settings.wave_scale_uv)).astype(np.float32)
     at = np.minimum(np.arange(wave.shape[1]) * down // up, gaps.shape[1] - 1)
     wave[gaps[:, at]] = 0.0
@@ -208,5 +209,3 @@ def image_with(channel_0: Floats) -> Floats:
     image = np.empty(SHAPE, np.float32)
     image[..., 0] = channel_0
     return image
-
-

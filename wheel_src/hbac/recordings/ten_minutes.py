@@ -79,7 +79,9 @@ class TenMinutes:
             return np.full(((stop - start - FRAME) // STEP + 1, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32)
         missing = ~np.isfinite(uv)
         bridged = bridge(uv.astype(np.float64), missing)
-        pairs, gaps = (bipolar(bridged), bipolar_gaps(missing)) if self._recording.electrodes else (bridged.T, missing.T)
+        pairs, gaps = (
+            (bipolar(bridged), bipolar_gaps(missing)) if self._recording.electrodes else (bridged.T, missing.T)
+        )
         inner = slice(start - low, stop - low)
         return rows_of_pairs(filtered(pairs, MAINS_HZ, axis=1)[:, inner], gaps[:, inner])
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ from hbac.preprocessing.multitaper import STEP
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import make_image
 from hbac.preprocessing.three_zooms import THREE_ZOOMS, THREE_ZOOMS_2, ImageSettings, image_of_pairs, normalised
-from hbac.records.record import mirrored
 from hbac.recordings.kept import KeptRecording
 from hbac.recordings.recording import Recording, Values
 from hbac.recordings.shared import GRID, SharedImages, image_with, pairs_of_window
 from hbac.recordings.ten_minutes import TenMinutes
+from hbac.records.record import mirrored
 
 BLOCK: Final = 300 * EEG_RATE_HZ  # from the first start to the last of windows that are made together
 
@@ -53,7 +53,14 @@ def inputs(recording: Recording, preset: Preset, starts: Iterable[int]) -> Itera
     source = recording if isinstance(recording, KeptRecording) else KeptRecording(recording)
     maker = _Maker(source, preset)
     for group in _groups(source, starts):
-        yield from maker.together(group) if len(group) > 1 and maker.shares else map(maker.alone, group)
+        if len(group) > 1 and _is_three_zooms(preset):
+            yield from maker.together(group, preset)
+        else:
+            yield from map(maker.alone, group)
+
+
+def _is_three_zooms(preset: Preset) -> TypeGuard[ImageSettings]:
+    return preset.preset in (THREE_ZOOMS, THREE_ZOOMS_2)
 
 
 def _groups(recording: Recording, starts: Iterable[int]) -> Iterator[list[int]]:
@@ -78,16 +85,13 @@ class _Maker:
     def __init__(self, recording: Recording, preset: Preset):
         self._recording, self._preset = recording, preset
         self._ten_minutes: dict[int, TenMinutes] = {}  # by where on the grid of rows a window lies
-        self.shares = preset.preset in (THREE_ZOOMS, THREE_ZOOMS_2)
 
     def alone(self, start: int) -> Input:
         """One window by itself."""
         return Input(start, self._image(start, self._rows_of(start).window(start)))
 
-    def together(self, starts: Sequence[int]) -> Iterator[Input]:
+    def together(self, starts: Sequence[int], settings: ImageSettings) -> Iterator[Input]:
         """Windows of one block."""
-        settings = self._preset
-        assert isinstance(settings, ImageSettings)
         first, last = starts[0], starts[-1] + EEG_WINDOW
         uv = self._recording.block(first, last)
         shared = SharedImages(uv, self._recording.electrodes, [start - first for start in starts], settings)
@@ -109,10 +113,10 @@ class _Maker:
         recording, preset = self._recording, self._preset
         if recording.electrodes:
             return make_image(window_of(recording, start, preset.mirrors_short_eeg), power, preset)
-        if not self.shares:
+        if not _is_three_zooms(preset):
             return make_image(None, power, preset)
         uv = window_of(recording, start, preset.mirrors_short_eeg)
-        return image_of_pairs(*pairs_of_window(uv, False, preset), power, preset)  # type: ignore[arg-type]
+        return image_of_pairs(*pairs_of_window(uv, False, preset), power, preset)
 
 
 def window_of(recording: Recording, start: int, mirrors: bool) -> Values:

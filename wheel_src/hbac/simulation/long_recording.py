@@ -100,7 +100,8 @@ def _label(name: str) -> str:
 def _records(eeg: Array) -> bytes:
     """Whole seconds (samples, 20) as data records."""
     digital = np.clip(np.rint(eeg / np.float32(STEP_UV)), -32768, 32767).astype("<i2")
-    return digital.reshape(-1, EEG_RATE_HZ, digital.shape[1]).transpose(0, 2, 1).tobytes()
+    records: bytes = digital.reshape(-1, EEG_RATE_HZ, digital.shape[1]).transpose(0, 2, 1).tobytes()
+    return records
 
 
 def truth_tsv(recording: LongRecording) -> bytes:

@@ -90,7 +90,10 @@ def _pattern(stretch: Stretch, territory: Span, rng: np.random.Generator) -> lis
         return [Episode(territory.start_s, territory.stop_s, stretch.mixture)]
     before, after = (rng.random() * rng.uniform(*RUN_S[stretch.kind]) for _ in range(2))
     main = _around(stretch, before, after, territory)
-    return [main, *(run for side in _sides(main, territory, 10.0) for run in runs_of_pattern(side, stretch.mixture, rng))]
+    return [
+        main,
+        *(run for side in _sides(main, territory, 10.0) for run in runs_of_pattern(side, stretch.mixture, rng)),
+    ]
 
 
 def _other(stretch: Stretch, territory: Span, rng: np.random.Generator) -> list[Episode]:
