@@ -146,7 +146,7 @@ def _at_cursor(around_s: int, thresholds: Sequence[float]) -> str:
 def _around(around_s: int, thresholds: Sequence[float]) -> str:
     names = "".join(f"<div>{name}</div>" for name in CONSENSUS_NAMES)
     rows = "".join(
-        f'<div class="row"><svg viewBox="0 -4 {around_s} 104" preserveAspectRatio="none" aria-hidden="true">'
+        f'<div class="row {pattern}"><svg viewBox="0 -4 {around_s} 104" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="low" id="low{number}" fill="{CLASS_COLOURS[pattern]}"/><path id="high{number}" fill="{CLASS_COLOURS[pattern]}"/>'
         f'<path class="limit" d="M0 {100 - 100 * threshold:g}H{around_s}"/></svg></div>'
         for number, (pattern, threshold) in enumerate(zip(CLASSES, thresholds))

@@ -104,7 +104,7 @@ class Strip:
         )
         limit = f'<path class="limit" d="M0 {100 - 100 * threshold:g}H{COLUMNS}"/>'
         return (
-            f'<div class="row">{self._marks("over ")}<svg viewBox="0 -4 {COLUMNS} 104" preserveAspectRatio="none" '
+            f'<div class="row {name}">{self._marks("over ")}<svg viewBox="0 -4 {COLUMNS} 104" preserveAspectRatio="none" '
             f'role="img" aria-label="Probability of {html.escape(CONSENSUS_NAMES[pattern])}">{"".join(paths)}{limit}</svg></div>'
         )
 
