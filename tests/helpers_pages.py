@@ -44,11 +44,11 @@ def scanned(seconds: float, step_s: float = 10.0, seed: int = 3, gaps: Sequence[
 
 
 def noise(seconds: float, name: str = "night", start: datetime | None = None, width: int = 19) -> ArrayRecording:
-    """Noise of some microvolts with an alpha rhythm."""
-    rng = np.random.default_rng(4)
+    """Noise of some microvolts with an alpha rhythm; the same minute again and again."""
+    minute = np.random.default_rng(4).normal(0, 8, (12000, width))
+    minute += 20 * np.sin(2 * np.pi * 10 * np.arange(12000) / 200)[:, None] * np.linspace(0, 1, width)
     samples = round(seconds * 200)
-    wave = 20 * np.sin(2 * np.pi * 10 * np.arange(samples) / 200)[:, None] * np.linspace(0, 1, width)
-    return ArrayRecording((wave + rng.normal(0, 8, (samples, width))).astype(np.float32), name, start)
+    return ArrayRecording(np.resize(minute.astype(np.float32), (samples, width)), name, start)
 
 
 class Elements(HTMLParser):

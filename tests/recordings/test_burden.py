@@ -142,6 +142,11 @@ def test_the_thresholds_are_those_told() -> None:
     assert burden.whole.present_s == (40, 0, 0, 0, 0, 0)
 
 
+def test_what_the_table_of_probabilities_shows_at_the_threshold_reaches_it() -> None:
+    scan = Answered(np.arange(2) * 10.0, 10, np.tile([[0.4999996], [0.4999994]], 6), ["ok"] * 2)
+    assert burden_table(scan).whole.present_s == (10,) * 6
+
+
 @pytest.mark.parametrize("thresholds", [(0.5,) * 5, (-0.1,) + (0.5,) * 5, (1.1,) + (0.5,) * 5, (float("nan"),) * 6])
 def test_thresholds_that_are_none_are_refused(thresholds: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="expected six from 0 to 1, received"):

@@ -17,11 +17,12 @@ from hbac.errors import InputError, OutputError
 from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.recordings.burden import burden_csv, burden_table
 from hbac.recordings.chain_power import ChainPower
-from hbac.recordings.page import PageSettings, page_files, page_of, write_page
+from hbac.recordings.page import page_files, page_of, write_page
 from hbac.recordings.recording import ArrayRecording, Recording
+from hbac.recordings.shown import PageSettings
 
 START = datetime(2026, 3, 1, 22, 41, 12)
-LONG_S = 5400
+LONG_S = 4500
 
 
 def text_of(recording: Recording, scan: Scanned, title: str = "Folds", **more: Any) -> str:
@@ -60,11 +61,22 @@ def test_the_script_has_the_answers_of_the_scan(long: tuple[Scanned, str]) -> No
     scan, page = long
     data = data_of(Elements(page))
     shares = np.where(data["probabilities"] == 65535, np.nan, data["probabilities"] / 10000).reshape(-1, 6)
-    np.testing.assert_allclose(shares, scan.probabilities, atol=0.00005 + 1e-12)
+    np.testing.assert_allclose(shares, scan.probabilities, atol=0.000051)
     assert (data["onsets_cs"] / 100).tolist() == scan.onsets_s.tolist()
     assert [data["status_names"][status] for status in data["statuses"]] == scan.statuses
     started = pd.Timestamp(data["start_ms"], unit="ms")
     assert (started, data["duration_s"], data["around_s"]) == (pd.Timestamp(START), LONG_S, 1200)
+
+
+def test_no_answer_is_rounded_over_its_threshold() -> None:
+    scan = scanned(40)
+    scan.probabilities[:, 0] = [0.49996, 0.5, 0.499999, 0.333349]
+    settings = PageSettings((0.5, 0.5, 0.5, 0.5, 0.5, 0.5))
+    data = data_of(Elements(text_of(noise(40), scan, settings=settings)))
+    assert data["probabilities"].reshape(-1, 6)[:, 0].tolist() == [4999, 5000, 4999, 3333]
+    settings = PageSettings((0.33334, 0.5, 0.5, 0.5, 0.5, 0.5))
+    data = data_of(Elements(text_of(noise(40), scan, settings=settings)))
+    assert (data["probabilities"].reshape(-1, 6)[3, 0] / 10000 >= 0.33334) == (0.333349 >= 0.33334)
 
 
 def test_the_rows_of_the_strip_are_as_high_as_the_answers(long: tuple[Scanned, str]) -> None:

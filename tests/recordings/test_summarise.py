@@ -1,12 +1,15 @@
 """One table and one page of many scans: what stands in them is what each scan's own files say."""
 
+import base64
 import hashlib
+import io
 import json
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +19,7 @@ from helpers_pages import Elements, scanned
 from hbac.cli import main
 from hbac.errors import InputError
 from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.pages import CLASS_COLOURS
 from hbac.recordings.burden import burden_csv, burden_table
 from hbac.recordings.outputs import files_of
 from hbac.recordings.quality import Status
@@ -198,6 +202,23 @@ def test_a_recording_of_gaps_alone_has_a_row(tmp_path: Path) -> None:
     (row,) = pd.read_parquet(tmp_path / "summary.parquet").to_dict("records")
     assert (row["analysed"], row["lpd_prevalence"], row["status_epilepticus_rule"]) == (0, "", False)
     assert np.isnan(row["lpd_share"]) and pd.isna(row["start"])
+
+
+def test_the_strip_of_a_row_has_the_colours_of_its_windows(tmp_path: Path) -> None:
+    """Eight windows of 30 columns each."""
+    held = [0, 1, 2, 3, 4, 5, None, 1]
+    probabilities = np.full((8, 6), 0.1)
+    for window, pattern in enumerate(held):
+        probabilities[window, pattern if pattern is not None else []] = 0.9
+    statuses = (Status.OK,) * 7 + (Status.FLAT,)
+    write_scan(tmp_path, Scan("x", None, 80, 10, np.arange(8) * 10.0, np.full(8, 10.0), probabilities, statuses))
+    summarise(tmp_path)
+    ((has, _),) = Elements((tmp_path / "summary.html").read_text("utf-8")).of("img", class_="time")
+    content = base64.b64decode(has["src"].removeprefix("data:image/png;base64,"))
+    pixels = np.round(255 * matplotlib.image.imread(io.BytesIO(content), format="png"))[0, :, :3].astype(int)
+    shown = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in pixels[15::30]]
+    assert shown == [*list(CLASS_COLOURS.values())[:5], "#8f969d", "#ffffff", "#b9c1c9"]
+    assert (pixels.reshape(8, 30, 3) == pixels[15::30, None]).all()
 
 
 def test_headings_sort_the_rows(archive: tuple[Path, dict[str, Scan]], tmp_path: Path) -> None:

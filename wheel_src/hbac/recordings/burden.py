@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 THRESHOLD: Final = 0.5  # more likely than all else together
 PREVALENCE: Final = ((0.9, "continuous"), (0.5, "abundant"), (0.1, "frequent"), (0.01, "occasional"), (0.0, "rare"))
+DECIMALS: Final = 6
 ROUNDING_S: Final = 1e-6  # of sums of times
 ABSENT: Final = "none"
 HOUR_S: Final = 3600.0
@@ -141,10 +142,10 @@ def burden_table(
     end = last if duration_s is None else duration_s
     stops = np.maximum(np.minimum(onsets + scan.step_s, end), onsets)
     analysed = is_analysed(scan)
-    reached = (np.asarray(scan.probabilities) >= np.asarray(thresholds)) & analysed[:, None]  # (n, 6)
+    probabilities = as_written(scan)
+    reached = (probabilities >= np.asarray(thresholds)) & analysed[:, None]  # (n, 6)
     runs = tuple(
-        tuple(_runs(onsets, stops, reached[:, pattern], np.asarray(scan.probabilities)[:, pattern]))
-        for pattern in range(len(CLASSES))
+        tuple(_runs(onsets, stops, reached[:, pattern], probabilities[:, pattern])) for pattern in range(len(CLASSES))
     )
     spent = [_Spent(onsets, stops, of) for of in (analysed, *reached.T)]
     borders = [*np.arange(0.0, end, HOUR_S).tolist(), end]
@@ -159,6 +160,12 @@ def burden_table(
         runs,
         spent[1 + SEIZURE].most(),
     )
+
+
+def as_written(scan: Answers) -> Floats:
+    """(n, 6) probabilities with the decimals that `NAME_probabilities.csv` has: whoever counts there counts the same."""
+    whole: Floats = np.asarray(scan.probabilities, np.float64)
+    return whole.round(DECIMALS)
 
 
 def is_analysed(scan: Answers) -> npt.NDArray[np.bool_]:

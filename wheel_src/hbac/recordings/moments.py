@@ -11,7 +11,7 @@ from scipy import signal
 
 from hbac.hms import CLASSES, EEG_RATE_HZ, PAIRS, PAIRS_PER_CHAIN
 from hbac.preprocessing.montage import bipolar, bipolar_gaps, bridge_gaps
-from hbac.recordings.burden import Answers, is_analysed
+from hbac.recordings.burden import Answers, as_written, is_analysed
 from hbac.recordings.recording import Recording
 
 SHOWN_S: Final = 10
@@ -49,10 +49,10 @@ def choose_moments(scan: Answers, thresholds: Sequence[float], most: int, apart_
         Ordered by pattern, then by probability, the highest first.
     """
     middles = np.asarray(scan.onsets_s) + scan.step_s / 2
-    analysed = is_analysed(scan)
+    analysed, probabilities = is_analysed(scan), as_written(scan)
     moments = []
     for pattern in range(len(CLASSES)):
-        left = np.where(analysed, scan.probabilities[:, pattern], -1.0)
+        left = np.where(analysed, probabilities[:, pattern], -1.0)
         for number in range(most):
             window = int(np.argmax(left)) if len(left) else -1
             if window < 0 or left[window] < 0 or (number and left[window] < thresholds[pattern]):

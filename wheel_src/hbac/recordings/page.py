@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.pages import CLASS_COLOURS
 from hbac.recordings.assets import asset, safe_page
 from hbac.recordings.axis import Clock, length
-from hbac.recordings.burden import Answers, burden_csv, burden_table
+from hbac.recordings.burden import Answers, as_written, burden_csv, burden_table
 from hbac.recordings.cards import moments
 from hbac.recordings.chain_power import ChainPower, chain_power
 from hbac.recordings.moments import SCALES_UV, SHOWN_S, SPACING, choose_moments
@@ -26,7 +27,7 @@ from hbac.recordings.tables import explanations, head, hours, totals
 
 DEFAULTS: Final = PageSettings()
 ENDINGS: Final = (".html", "_burden.csv")  # of the files' names, after that of the recording
-NO_ANSWER: Final = 65535  # among probabilities, which are whole numbers of a ten-thousandth
+SHARE, NO_ANSWER = 10_000, 65535  # of probabilities, which are whole numbers of a ten-thousandth
 AROUND_S: Final = ((4 * 3600, 1200), (float("inf"), 3600))  # up to which length how much is shown around the cursor
 SHORT_S: Final = 1200  # a recording up to this needs no such view
 
@@ -164,7 +165,6 @@ def _around(around_s: int, thresholds: Sequence[float]) -> str:
 def _data(shown: Shown, around_s: int) -> dict[str, Any]:
     scan, start = shown.scan, shown.recording.start
     statuses = list(STATUS_CLASSES)
-    shares = np.round(10000 * np.asarray(scan.probabilities, np.float64))
     return {
         "classes": CONSENSUS_NAMES,
         "thresholds": shown.settings.thresholds,
@@ -173,7 +173,7 @@ def _data(shown: Shown, around_s: int) -> dict[str, Any]:
         "start_ms": None if start is None else _milliseconds(start),
         "around_s": around_s,
         "onsets_cs": _base64(np.round(100 * np.asarray(scan.onsets_s, np.float64)), "<u4"),
-        "probabilities": _base64(np.where(np.isfinite(shares), shares, NO_ANSWER), "<u2"),
+        "probabilities": _base64(_shares(scan, shown.settings.thresholds), "<u2"),
         "statuses": _base64(np.array([statuses.index(Status(status)) for status in scan.statuses]), "u1"),
         "ok": Status.OK,
         "status_names": statuses,
@@ -191,6 +191,15 @@ def _data(shown: Shown, around_s: int) -> dict[str, Any]:
             for number, moment in enumerate(shown.moments, 1)
         ],
     }
+
+
+def _shares(scan: Answers, thresholds: Sequence[float]) -> npt.NDArray[np.float64]:
+    """(n, 6) in whole ten-thousandths, `NO_ANSWER` where there is none; none is rounded over its threshold."""
+    probabilities = as_written(scan)
+    least = np.ceil(np.round(SHARE * np.asarray(thresholds), 6))  # of those that reach it
+    shares = np.round(SHARE * probabilities)
+    kept = np.where(probabilities >= np.asarray(thresholds), np.maximum(shares, least), np.minimum(shares, least - 1))
+    return np.where(np.isfinite(kept), kept, NO_ANSWER)
 
 
 def _milliseconds(moment: datetime) -> int:

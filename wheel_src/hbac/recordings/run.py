@@ -19,10 +19,11 @@ from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
 from hbac.recordings.events import RULES, Rules, events_of
 from hbac.recordings.outputs import ENDINGS, files_of
 from hbac.recordings.page import ENDINGS as PAGE_ENDINGS
-from hbac.recordings.page import PageSettings, page_files
+from hbac.recordings.page import page_files
 from hbac.recordings.read import read_recording
 from hbac.recordings.recording import Recording
 from hbac.recordings.scan import STEP_S, Scan, check_step, scan
+from hbac.recordings.shown import PageSettings
 from hbac.recordings.units import check_unit
 from hbac.streams import open_closed_descriptors
 from hbac.version import __version__

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
 from hbac.pages import CLASS_COLOURS, text_on
 from hbac.recordings.axis import Clock
-from hbac.recordings.burden import Answers
+from hbac.recordings.burden import Answers, as_written
 from hbac.recordings.chain_power import FREQUENCIES_HZ, ChainPower
 from hbac.recordings.moments import SHOWN_S, Moment
 from hbac.recordings.png import data_url, png
@@ -112,7 +112,7 @@ class Strip:
     def _highest(self) -> npt.NDArray[np.float64]:
         """(6, columns): the highest probability in each column, NaN where there is no answer."""
         highest = np.full((len(CLASSES), COLUMNS), np.nan)
-        for (first, last), probabilities in zip(self._columns, np.asarray(self.scan.probabilities, np.float64)):
+        for (first, last), probabilities in zip(self._columns, as_written(self.scan)):
             highest[:, first:last] = np.fmax(highest[:, first:last], probabilities[:, None])
         return highest
 
