@@ -17,6 +17,7 @@ from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
 from hbac.recordings.commands import add_scan_options, run_scan
 from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
+from hbac.simulation.commands import add_simulate_options, run_simulate
 from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
@@ -72,7 +73,9 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
     check.set_defaults(run=_check, packages=("numpy", "pyarrow", "pandas"))
-    _simulate_parser(commands.add_parser("simulate", help="write a data set in the competition's format"))
+    simulate = commands.add_parser("simulate", help="write a data set in the competition's format, or a long recording")
+    add_simulate_options(simulate)
+    simulate.set_defaults(run=run_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
     train = commands.add_parser("train", help="train folds: from train.csv to a manifest")
     add_train_options(train)
     train.set_defaults(run=_train, packages=OF_TRAINING)
@@ -118,23 +121,6 @@ def _doctor_parser(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, metavar="DIR", help="as of train: its table, its files, room for its images")
     add("--json", action="store_true", help="points as JSON, for programs")
     parser.set_defaults(run=_doctor, packages=())
-
-
-def _simulate_parser(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("out", type=Path, nargs="?", metavar="OUT", help="folder of a data set")
-    add("--patients", type=int, metavar="N", help="training patients of a data set")
-    recording = "in place of a data set, one recording of this length with episodes at known times"
-    add("--recording", metavar="6h", help=recording)
-    add("--output", type=_file, metavar="FILE", help="EDF file of that recording [recording.edf]")
-    add("--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]")
-    add("--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]")
-    add("--single", action="store_true", help="one EEG a patient: the most variety for the time")
-    add("--balanced", action="store_true", help="all classes alike, not as in the real table")
-    add("--eeg-alone", action="store_true", help="no spectrogram files, in a fraction of the time")
-    add("--workers", type=int, metavar="N", help="processes [all cores]")
-    add("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
 
 
 def _adapt_parser(parser: argparse.ArgumentParser) -> None:
@@ -243,42 +229,6 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(difference)
     table = check_submission(options.submission, ids)
     print(f"{options.submission}: {len(table)} rows, valid by Kaggle's rules")
-
-
-def _simulate(options: argparse.Namespace) -> None:
-    from hbac.errors import InputError
-    from hbac.simulation.dataset import simulate
-
-    if options.recording is not None:
-        _simulate_recording(options)
-        return
-    if options.out is None or options.patients is None or options.output is not None:
-        raise InputError("simulate: expected OUT and --patients, or --recording with an --output, received neither")
-    simulate(
-        options.out,
-        options.patients,
-        options.seed,
-        test_records=options.test_records,
-        workers=options.workers,
-        progress=not options.quiet,
-        balanced=options.balanced,
-        single=options.single,
-        eeg_alone=options.eeg_alone,
-    )
-    print(f"{options.out}: a simulated data set in the competition's format")
-
-
-def _simulate_recording(options: argparse.Namespace) -> None:
-    from hbac.durations import parse_duration
-    from hbac.errors import InputError
-    from hbac.simulation.long_recording import simulate_recording
-
-    of_data_set = ("out", "patients", "test_records", "single", "balanced", "eeg_alone", "workers")
-    if given := [name for name in of_data_set if getattr(options, name)]:
-        raise InputError(f"simulate --recording: expected no option of a data set, received {', '.join(given)}")
-    output = options.output or Path("recording.edf")
-    truth = simulate_recording(output, parse_duration(options.recording, "recording"), options.seed, not options.quiet)
-    print(f"{output}: a simulated recording; its episodes in {truth}")
 
 
 def _train(options: argparse.Namespace) -> None:

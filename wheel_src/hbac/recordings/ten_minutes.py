@@ -73,7 +73,7 @@ class TenMinutes:
 
     def _rows(self, start: int, stop: int) -> Power:
         uv, low = self._with_halo(start, stop, HALO)
-        if np.isnan(uv[[0, -1]]).any():  # a gap that may go on: see where it ends
+        if (np.isnan(uv[[0, -1]]) & ~np.isnan(uv).all(axis=0)).any():  # a gap that may go on: see where it ends
             uv, low = self._with_halo(start, stop, HALO + LONGEST_BRIDGE)
         if np.isnan(uv[start - low : stop - low]).all():
             return np.full(((stop - start - FRAME) // STEP + 1, len(SPECTROGRAM_COLUMNS)), np.nan, np.float32)
