@@ -39,9 +39,12 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.preprocessing.presets import make_image as make_image
     from hbac.preprocessing.readers import Loader as Loader
     from hbac.preprocessing.three_zooms import ImageSettings as ImageSettings
+    from hbac.recordings.burden import burden_table as burden_table
+    from hbac.recordings.page import write_page as write_page
     from hbac.recordings.read import read_recording as read_recording
     from hbac.recordings.recording import ArrayRecording as ArrayRecording
     from hbac.recordings.recording import Recording as Recording
+    from hbac.recordings.summarise import summarise as summarise
     from hbac.records.parquet import read_eeg as read_eeg
     from hbac.records.parquet import read_spectrogram as read_spectrogram
     from hbac.records.record import Record as Record
@@ -98,6 +101,9 @@ _HOME = {
     "Recording": "recordings.recording",
     "ArrayRecording": "recordings.recording",
     "read_recording": "recordings.read",
+    "burden_table": "recordings.burden",
+    "write_page": "recordings.page",
+    "summarise": "recordings.summarise",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -16,6 +16,9 @@ from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
 from hbac.preprocessing.names import PRESET_NAMES
+from hbac.recordings.commands import add_scan_options, run_scan
+from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
+from hbac.simulation.commands import add_simulate_options, run_simulate
 from hbac.streams import tolerant_streams
 from hbac.training.options import add_options as add_train_options
 from hbac.training.options import options_of
@@ -61,11 +64,19 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"hbac {__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     _predict_parser(commands.add_parser("predict", help="answer a test folder: submission.csv"))
+    scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
+    add_scan_options(scan)
+    scan.set_defaults(run=run_scan, packages=OF_RUN)
+    summarise = commands.add_parser("summarise", help="one table and one page of all recordings that were scanned")
+    add_summarise_options(summarise)
+    summarise.set_defaults(run=run_summarise, packages=(*OF_READERS, "pandas"))
     check = commands.add_parser("check", help="check a submission by Kaggle's rules")
     check.add_argument("submission", type=Path)
     check.add_argument("--test-dir", type=Path, required=True, metavar="DIR")
     check.set_defaults(run=_check, packages=("numpy", "pyarrow", "pandas"))
-    _simulate_parser(commands.add_parser("simulate", help="write a data set in the competition's format"))
+    simulate = commands.add_parser("simulate", help="write a data set in the competition's format, or a long recording")
+    add_simulate_options(simulate)
+    simulate.set_defaults(run=run_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
     train = commands.add_parser("train", help="train folds: from train.csv to a manifest")
     add_train_options(train)
     train.set_defaults(run=_train, packages=OF_TRAINING)
@@ -111,20 +122,6 @@ def _doctor_parser(parser: argparse.ArgumentParser) -> None:
     add("--data", type=Path, metavar="DIR", help="as of train: its table, its files, room for its images")
     add("--json", action="store_true", help="points as JSON, for programs")
     parser.set_defaults(run=_doctor, packages=())
-
-
-def _simulate_parser(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("out", type=Path, metavar="OUT")
-    add("--patients", type=int, required=True, metavar="N", help="training patients")
-    add("--test-records", type=int, metavar="N", help="test records [a fifth of the patients, at least 1]")
-    add("--seed", type=int, default=0, metavar="S", help="the same bytes for the same seed [%(default)s]")
-    add("--single", action="store_true", help="one EEG a patient: the most variety for the time")
-    add("--balanced", action="store_true", help="all classes alike, not as in the real table")
-    add("--eeg-alone", action="store_true", help="no spectrogram files, in a fraction of the time")
-    add("--workers", type=int, metavar="N", help="processes [all cores]")
-    add("--quiet", action="store_true", help="no progress bar")
-    parser.set_defaults(run=_simulate, packages=(*OF_READERS, "pandas", "tqdm"))
 
 
 def _adapt_parser(parser: argparse.ArgumentParser) -> None:
@@ -239,23 +236,6 @@ def _check(options: argparse.Namespace) -> None:
         raise InputError(difference)
     table = check_submission(options.submission, ids)
     print(f"{options.submission}: {len(table)} rows, valid by Kaggle's rules")
-
-
-def _simulate(options: argparse.Namespace) -> None:
-    from hbac.simulation.dataset import simulate
-
-    simulate(
-        options.out,
-        options.patients,
-        options.seed,
-        test_records=options.test_records,
-        workers=options.workers,
-        progress=not options.quiet,
-        balanced=options.balanced,
-        single=options.single,
-        eeg_alone=options.eeg_alone,
-    )
-    print(f"{options.out}: a simulated data set in the competition's format")
 
 
 def _train(options: argparse.Namespace) -> None:

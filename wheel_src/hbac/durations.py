@@ -5,7 +5,7 @@ import re
 from hbac.errors import InputError
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, of: str = "time budget") -> float:
     """Seconds of "8h30m", "90m", "45s" or "600".
 
     Raises:
@@ -15,5 +15,5 @@ def parse_duration(text: str) -> float:
     hours, minutes, seconds = match.groups() if match else (None, None, None)
     total = 3600 * int(hours or 0) + 60 * int(minutes or 0) + float(seconds or 0)
     if total <= 0:
-        raise InputError(f"time budget: expected a duration such as 8h30m, 90m or 600, received {text!r}")
+        raise InputError(f"{of}: expected a duration such as 8h30m, 90m or 600, received {text!r}")
     return total

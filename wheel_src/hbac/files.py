@@ -7,7 +7,9 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from hbac.errors import OutputError
 
@@ -122,13 +124,39 @@ def _write_through(path: Path, content: bytes) -> None:
         stream.write(content)
 
 
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to piece by piece, which gets its name once all is there: for what is too large for memory.
+
+    A link stays, and the file that it leads to is replaced.
+
+    Raises:
+        OutputError: `check_place` refuses it, it is a stream, or the disk is full; no part of a file is left behind.
+    """
+    check_place(path)
+    if is_stream(path):
+        raise OutputError(f"{path}: expected the name of a file, received a stream")
+    try:
+        with _replaced(_target(path)) as file:
+            yield file
+    except OSError as error:
+        raise OutputError(f"{path}: expected a place to write to, received: {error.strerror or error}") from error
+
+
 def _replace(path: Path, content: bytes) -> None:
     """Give a whole file its name, with the permissions of the one that it replaces."""
+    with _replaced(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
+    """A file that gets its name at the end, with the permissions of the one that it replaces."""
     mode = _mode(path)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:
-            file.write(content)
+            yield file
             if mode:
                 with contextlib.suppress(OSError):  # a file system without permissions
                     os.chmod(part, stat.S_IMODE(mode))

@@ -64,8 +64,16 @@ def host_spectrogram(eeg_uv: npt.NDArray[np.floating[Any]], mains_hz: float = MA
     """
     _check_eeg(eeg_uv)
     bridged, missing = bridge_gaps(np.asarray(eeg_uv[:, : len(ELECTRODES)], np.float64))
-    pairs = bipolar(_filter(bridged, mains_hz))  # (16, samples)
-    gaps = bipolar_gaps(missing)  # (16, samples)
+    return rows_of_pairs(bipolar(filtered(bridged, mains_hz)), bipolar_gaps(missing))
+
+
+def rows_of_pairs(pairs: npt.NDArray[np.floating[Any]], gaps: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """The spectrogram of pairs that are filtered: (rows, 400) linear power, a frame every 2 s from the first sample.
+
+    Args:
+        pairs: (16, samples) microvolts, without NaN.
+        gaps: (16, samples), where they are missing.
+    """
     rows = (pairs.shape[1] - FRAME) // STEP + 1
     power = np.empty((len(PAIRS), rows, len(SPECTROGRAM_BINS)))
     for first in range(0, rows, ROWS_AT_ONCE):
@@ -108,12 +116,14 @@ def _check_eeg(eeg_uv: npt.NDArray[np.floating[Any]]) -> None:
         raise RecordError(f"EEG: expected at least {FRAME} samples ({FRAME_S} s), received {len(eeg_uv)}")
 
 
-def _filter(eeg_uv: npt.NDArray[np.float64], mains_hz: float) -> npt.NDArray[np.float64]:
+def filtered(eeg_uv: npt.NDArray[np.float64], mains_hz: float, axis: int = 0) -> npt.NDArray[np.float64]:
+    """The band-stop of the mains and the band-pass, there and back along `axis`."""
     for b, a in filters(mains_hz):
-        eeg_uv = signal.filtfilt(b, a, eeg_uv, axis=0)
+        eeg_uv = signal.filtfilt(b, a, eeg_uv, axis=axis)
     return eeg_uv
 
 
+@cache
 def filters(mains_hz: float) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
     """Coefficients of the band-stop and of the band-pass."""
     stop = (mains_hz - MAINS_HALF_WIDTH_HZ, mains_hz + MAINS_HALF_WIDTH_HZ)

@@ -14,7 +14,7 @@ from scipy import signal
 from scipy.signal.windows import dpss
 
 from hbac import hms
-from hbac.preprocessing.montage import high_passed_pairs
+from hbac.preprocessing.montage import bipolar, bipolar_gaps, bridge_gaps
 from hbac.preprocessing.names import THREE_ZOOMS as THREE_ZOOMS
 from hbac.preprocessing.names import THREE_ZOOMS_2 as THREE_ZOOMS_2
 from hbac.preprocessing.preset import Array, Preset, decoded
@@ -57,15 +57,8 @@ class ImageSettings(Preset):
 
     def make(self, eeg_uv: Array | None, power: Array | None) -> Array:
         """(400, 300, 3) of (10000, 19) microvolts and (300, 400) linear power; see `presets.make_image`."""
-        image = np.zeros(SHAPE, np.float32)
-        image[..., 0] = _normalise(log_power(power.T, self), self) if power is not None else floor(self)
-        if eeg_uv is None:
-            image[..., 1] = floor(self)
-        else:
-            pairs, gaps = high_passed_pairs(eeg_uv, self.clip_uv, self.high_pass_hz)
-            image[..., 1] = _pair_spectrograms(pairs, gaps, self)
-            image[..., 2] = _waveforms(pairs, gaps, self)
-        return image
+        pairs, gaps = (None, None) if eeg_uv is None else clipped_pairs(eeg_uv, self)
+        return image_of_pairs(pairs, gaps, power, self)
 
     def flip(self, inputs: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """See `flip_hemispheres`."""
@@ -117,13 +110,57 @@ def log_power(power: Array, settings: ImageSettings) -> Array:
     return np.log(np.clip(np.nan_to_num(power, nan=0.0), low, high))
 
 
-def _normalise(log_power: Array, settings: ImageSettings) -> Array:
-    return (log_power - np.float32(settings.log_center)) / np.float32(settings.log_scale)
+def normalised(power: Array, settings: ImageSettings) -> Array:
+    """Linear power as channels 0 and 1 show it."""
+    return (log_power(power, settings) - np.float32(settings.log_center)) / np.float32(settings.log_scale)
+
+
+def image_of_pairs(
+    pairs: Array | None, gaps: npt.NDArray[np.bool_] | None, power: Array | None, settings: ImageSettings
+) -> Array:
+    """The image of pairs that are bridged and clipped but not yet filtered.
+
+    Args:
+        pairs: (16, 10000) microvolts, without NaN; None without an EEG.
+        gaps: (16, 10000), where they are missing.
+        power: (300, 400) linear power, NaN where missing; None without a spectrogram.
+        settings: what defines the image.
+    """
+    image = np.zeros(SHAPE, np.float32)
+    image[..., 0] = normalised(power.T, settings) if power is not None else floor(settings)
+    if pairs is None or gaps is None:
+        image[..., 1] = floor(settings)
+    else:
+        filtered = signal.sosfiltfilt(high_pass(settings), pairs, axis=1).astype(np.float32)
+        image[..., 1] = _pair_spectrograms(filtered, gaps, settings)
+        image[..., 2] = _waveforms(filtered, gaps, settings)
+    return image
+
+
+def clipped(eeg_uv: Array, settings: ImageSettings) -> Array:
+    """Microvolts within the limit; NaN stays."""
+    with np.errstate(invalid="ignore"):
+        return np.clip(eeg_uv, -settings.clip_uv, settings.clip_uv)
+
+
+def clipped_pairs(eeg_uv: Array, settings: ImageSettings) -> tuple[Array, npt.NDArray[np.bool_]]:
+    """Clipped, bridged pairs (16, samples) float32 and the mask of their missing samples."""
+    bridged, missing = bridge_gaps(clipped(eeg_uv, settings))
+    return bipolar(bridged), bipolar_gaps(missing)
+
+
+@cache
+def high_pass(settings: ImageSettings) -> npt.NDArray[np.float64]:
+    """(1, 6): the one section of the filter that runs over the pairs, there and back."""
+    sections: npt.NDArray[np.float64] = signal.butter(
+        2, settings.high_pass_hz, "highpass", fs=hms.EEG_RATE_HZ, output="sos"
+    )
+    return sections
 
 
 def _pair_spectrograms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: ImageSettings) -> Array:
     """Channel 1: one-taper spectrum of each pair at 25 frequencies, 300 frames over the 50 s, mean removed."""
-    kernel, starts = _pair_kernel(settings)
+    kernel, starts = pair_kernel(settings)
     length = len(kernel)
     # Pair by pair: the frames of one fit into a core's cache, those of all take twice the time.
     frames = (np.lib.stride_tricks.sliding_window_view(pair, length)[starts] for pair in pairs)  # (300, 270) each
@@ -133,11 +170,11 @@ def _pair_spectrograms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: Imag
         missing = np.lib.stride_tricks.sliding_window_view(gaps, length, axis=1)[:, starts].mean(axis=2)
         power[missing.ravel() > settings.blank_above] = 0.0
     power = power.reshape(len(hms.PAIRS), WIDTH, ROWS_PER_PAIR).transpose(0, 2, 1).reshape(HEIGHT, WIDTH)
-    return _normalise(log_power(power, settings), settings)
+    return normalised(power, settings)
 
 
 @cache
-def _pair_kernel(settings: ImageSettings) -> tuple[Array, npt.NDArray[np.int64]]:
+def pair_kernel(settings: ImageSettings) -> tuple[Array, npt.NDArray[np.int64]]:
     """Cosines and sines times the taper, with the mean taken out, (270, 50), and the first sample of each frame.
 
     Frames are centred on the columns' middles; those that would reach over an edge are moved inside.
@@ -157,19 +194,24 @@ def _waveforms(pairs: Array, gaps: npt.NDArray[np.bool_], settings: ImageSetting
     """Channel 2: asinh of the low-passed middle 10 s, 300 columns, each pair over its 25 rows."""
     samples = round(settings.wave_s * hms.EEG_RATE_HZ)
     first = (hms.EEG_WINDOW - samples) // 2
-    up, down = 3, round(3 * samples / WIDTH)  # 30 Hz = 200 Hz * 3 / 20
+    up, down = wave_rate(settings)
     margin = 10 * down  # so that the filter's ends fall outside; a whole number of columns
     middle = pairs[:, first - margin : first + samples + margin]
     skip = margin * up // down
-    wave = signal.resample_poly(middle, up, down, axis=1, window=_low_pass(settings, up))[:, skip : skip + WIDTH]
+    wave = signal.resample_poly(middle, up, down, axis=1, window=low_pass(settings, up))[:, skip : skip + WIDTH]
     wave = np.arcsinh(wave / np.float32(settings.wave_scale_uv)).astype(np.float32)
     at = first + np.arange(WIDTH) * down // up  # (300,) the sample under each column
     wave[gaps[:, at]] = 0.0
     return np.repeat(wave, ROWS_PER_PAIR, axis=0)
 
 
+def wave_rate(settings: ImageSettings) -> tuple[int, int]:
+    """By which channel 2 is sampled up and down: 30 Hz = 200 Hz * 3 / 20."""
+    return 3, round(3 * settings.wave_s * hms.EEG_RATE_HZ / WIDTH)
+
+
 @cache
-def _low_pass(settings: ImageSettings, up: int) -> Array:
+def low_pass(settings: ImageSettings, up: int) -> Array:
     """Linear-phase low-pass of 0.5 s, centred, hence zero-phase, at the up-sampled rate."""
     rate = hms.EEG_RATE_HZ * up
     taps: Array = signal.firwin(rate // 2 + 1, settings.wave_low_pass_hz, fs=rate).astype(np.float32)

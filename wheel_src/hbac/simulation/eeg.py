@@ -34,7 +34,11 @@ CLEAREST_FACTOR: Final = 1.2  # on the amplitude of a pattern that has nothing o
 
 
 def synthesise(
-    duration_s: int, episodes: Sequence[Episode], patient: Patient, rng: np.random.Generator
+    duration_s: int,
+    episodes: Sequence[Episode],
+    patient: Patient,
+    rng: np.random.Generator,
+    likeness: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """One continuous referential recording.
 
@@ -43,6 +47,7 @@ def synthesise(
         episodes: where which pattern is, in seconds from its start; the rest is background.
         patient: who it is.
         rng: draws everything else.
+        likeness: patterns of one likeness look alike, in other calls too; None to draw one.
 
     Returns:
         (200 * duration_s, 20) float32 microvolts, columns in the order of `hms.EEG_COLUMNS`.
@@ -51,9 +56,9 @@ def synthesise(
     states = draw_states(samples, patient.vigilance, rng)
     eeg = background(samples, patient, states, rng)  # (19, samples)
     add_transients(eeg, patient, states, rng)
-    likeness = int(rng.integers(2**32))
+    drawn = int(rng.integers(2**32))
     for episode in episodes:
-        add_episode(eeg, episode, patient, rng, likeness)
+        add_episode(eeg, episode, patient, rng, drawn if likeness is None else likeness)
     beats_s = add_artefacts(eeg, patient, states, rng)
     add_recording(eeg, rng)
     return np.ascontiguousarray(np.vstack([eeg, ekg(samples, beats_s, rng)]).T, np.float32)

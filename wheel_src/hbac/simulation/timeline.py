@@ -74,7 +74,7 @@ def _seizure(stretch: Stretch, territory: Span, rng: np.random.Generator) -> lis
     """One with an onset and an end, the labelled moment anywhere in it; perhaps others, and discharges between."""
     if rng.random() < UNENDING_SEIZURE_CHANCE:
         return [Episode(territory.start_s, territory.stop_s, stretch.mixture)]
-    spare = max(2.0, _seizure_length(rng) - (stretch.stop_s - stretch.start_s))
+    spare = max(2.0, seizure_length_s(rng) - (stretch.stop_s - stretch.start_s))
     before = spare * rng.random()
     main = _around(stretch, before, spare - before, territory)
     return [main, *_rest(stretch, main, territory, rng)]
@@ -90,7 +90,10 @@ def _pattern(stretch: Stretch, territory: Span, rng: np.random.Generator) -> lis
         return [Episode(territory.start_s, territory.stop_s, stretch.mixture)]
     before, after = (rng.random() * rng.uniform(*RUN_S[stretch.kind]) for _ in range(2))
     main = _around(stretch, before, after, territory)
-    return [main, *(run for side in _sides(main, territory, 10.0) for run in _runs(side, stretch.mixture, rng))]
+    return [
+        main,
+        *(run for side in _sides(main, territory, 10.0) for run in runs_of_pattern(side, stretch.mixture, rng)),
+    ]
 
 
 def _other(stretch: Stretch, territory: Span, rng: np.random.Generator) -> list[Episode]:
@@ -126,20 +129,20 @@ def _rest(stretch: Stretch, main: Episode, territory: Span, rng: np.random.Gener
         fits = _seizures(side, mixture, rng) if seizures else []
         episodes += fits
         if companion:
-            episodes += [run for gap in _between(side, fits) for run in _runs(gap, companion, rng, name)]
+            episodes += [run for gap in _between(side, fits) for run in runs_of_pattern(gap, companion, rng, name)]
     return episodes
 
 
 def _seizures(side: Span, mixture: Mixture, rng: np.random.Generator) -> list[Episode]:
     """Seizures one after the other, one to five minutes apart."""
     episodes, at = [], side.start_s + rng.uniform(20, 200)
-    while (stop := at + _seizure_length(rng)) < side.stop_s - 10:
+    while (stop := at + seizure_length_s(rng)) < side.stop_s - 10:
         episodes.append(Episode(float(at), float(stop), mixture))
         at = stop + rng.uniform(60, 300)
     return episodes
 
 
-def _runs(side: Span, mixture: Mixture, rng: np.random.Generator, kind: str | None = None) -> list[Episode]:
+def runs_of_pattern(side: Span, mixture: Mixture, rng: np.random.Generator, kind: str | None = None) -> list[Episode]:
     """Runs of one pattern with pauses between them; one run over all of `side` where the pattern is continuous."""
     kind = kind or CLASSES[int(np.argmax(mixture))]
     if side.stop_s - side.start_s < MIN_EPISODE_S:
@@ -155,7 +158,7 @@ def _runs(side: Span, mixture: Mixture, rng: np.random.Generator, kind: str | No
     return episodes
 
 
-def _seizure_length(rng: np.random.Generator) -> float:
+def seizure_length_s(rng: np.random.Generator) -> float:
     return float(np.clip(SEIZURE_MEDIAN_S * rng.lognormal(0, SEIZURE_LOG_SPREAD), *SEIZURE_LIMITS_S))
 
 

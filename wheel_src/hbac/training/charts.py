@@ -5,17 +5,16 @@ import html
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.pages import CLASS_COLOURS
 
 Floats = npt.NDArray[np.floating[Any]]
 History = Sequence[Mapping[str, float]]  # the epochs of a fold
-# Okabe and Ito's colours, which colour-blind readers tell apart; the same for a class wherever it is shown.
-CLASS_COLOURS: Final = dict(zip(CLASSES, ("#d55e00", "#0072b2", "#56b4e9", "#009e73", "#cc79a7", "#555555")))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """A training run as one self-contained HTML page: metrics, confusion matrix, reliability, learning curves, inputs."""
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +12,9 @@ import numpy.typing as npt
 
 from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.pages import CLASS_COLOURS, shown_number, whole_page
 from hbac.preprocessing.names import THREE_ZOOMS_2
 from hbac.training.charts import (
-    CLASS_COLOURS,
     Floats,
     History,
     draw_confusion,
@@ -121,12 +120,7 @@ def write_report(
         f"<h2>What the network sees</h2><p>{_explained(examples)}</p>",
         *(_examples(name, of_class) for name, of_class in examples.items()),
     ]
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-    )
-    page = f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
-    write_atomically(path, page.encode())
+    write_atomically(path, whole_page(title, STYLE, "".join(parts)))
 
 
 # Tables
@@ -153,18 +147,11 @@ def _meanings() -> str:
 def _html_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]], decimals: int) -> str:
     head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in ("", *columns))
     body = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{_number(value, decimals)}</td>" for value in values)}</tr>'
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{shown_number(value, decimals)}</td>" for value in values)}</tr>'
         for name, values in rows
     )
     caption = f"<caption>{html.escape(title)}</caption>" if title else ""
     return f'<div class="wide"><table>{caption}<tr>{head}</tr>{body}</table></div>'
-
-
-def _number(value: float, decimals: int) -> str:
-    """A number as shown, with all its digits for whoever reads the page by program; a dash for one that is none."""
-    if not math.isfinite(value):
-        return "–"
-    return f'<data value="{value!r}">{value if isinstance(value, int) else f"{value:.{decimals}f}"}</data>'
 
 
 # Charts

@@ -1,0 +1,54 @@
+"""A simulated EEG that several modules of tests look at, and an ensemble that computes in no time."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hbac.preprocessing.presets import PRESETS
+from hbac.simulation.eeg import Episode, draw_patient, synthesise
+
+RATE = 200
+
+
+@pytest.fixture(scope="session")
+def eeg() -> np.ndarray:  # type: ignore[type-arg]
+    """(16 min, 19) microvolts with a seizure and generalised periodic discharges. Not to be changed."""
+    rng = np.random.default_rng(5)
+    episodes = [Episode(300, 380, (1.0, 0, 0, 0, 0, 0)), Episode(600, 700, (0, 0, 1.0, 0, 0, 0))]
+    uv = synthesise(960, episodes, draw_patient(rng, False), rng)[:, :19]
+    uv.setflags(write=False)
+    return uv
+
+
+class FakeEngine:
+    """Two streams, and batches of a size."""
+
+    streams, description = 2, "fake"
+
+    def __init__(self, batch_size: int):
+        self.batch_size = batch_size
+
+
+class FakeEnsemble:
+    """Answers by the loudness of channel 2: any input has an answer of its own."""
+
+    def __init__(self, batch_size: int = 1, preset: str = "three-zooms-v2"):
+        self.engine = FakeEngine(batch_size)
+        self.manifest = SimpleNamespace(preprocessing=PRESETS[preset])
+        self.calls: list[int] = []
+
+    def predict(self, images: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        self.calls.append(len(images))
+        return np.stack([answer_of(image) for image in images])
+
+
+def answer_of(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    share = 1 / (1 + float(np.abs(image[..., 2]).mean()))
+    return np.array([1 - share, *[share / 5] * 5])
+
+
+@pytest.fixture
+def fake() -> Any:
+    return FakeEnsemble
