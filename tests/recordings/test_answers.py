@@ -11,9 +11,9 @@ import hbac
 from hbac.preprocessing.load import image_of_eeg
 from hbac.preprocessing.montage import bipolar
 from hbac.preprocessing.presets import PRESETS
-from hbac.records.record import EegFile
 from hbac.recordings import answers
 from hbac.recordings.answers import answers_for_windows, in_order
+from hbac.records.record import EegFile
 
 
 def images(count: int) -> list[np.ndarray]:  # type: ignore[type-arg]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
+from recordings.conftest import answer_of
 
 import hbac
 from hbac.ensemble.calibrated import Ensemble
@@ -18,7 +19,6 @@ from hbac.recordings.quality import Status
 from hbac.recordings.recording import ArrayRecording
 from hbac.recordings.scan import scan
 from hbac.recordings.windows import inputs
-from recordings.conftest import answer_of
 
 
 def images_at(uv: np.ndarray, starts: list[int]) -> list[np.ndarray]:  # type: ignore[type-arg]

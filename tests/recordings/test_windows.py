@@ -7,11 +7,11 @@ import hbac
 from hbac.preprocessing.montage import bipolar
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.preprocessing.presets import PRESETS, make_image
-from hbac.records.record import EegFile, crop_eeg, mirrored
 from hbac.recordings import windows
 from hbac.recordings.kept import KeptRecording
 from hbac.recordings.recording import ArrayRecording
 from hbac.recordings.windows import inputs
+from hbac.records.record import EegFile, crop_eeg, mirrored
 
 BOUND = 1e-3
 V2 = PRESETS["three-zooms-v2"]
