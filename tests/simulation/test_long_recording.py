@@ -11,6 +11,7 @@ import pytest
 import hbac
 from hbac.cli import main
 from hbac.hms import CLASSES, EEG_COLUMNS
+from hbac.preprocessing.montage import bipolar
 from hbac.simulation import long_recording
 from hbac.simulation.long_recording import pieces, plan_recording, simulate_recording, truth_tsv
 from hbac.simulation.patient import Episode
@@ -60,15 +61,19 @@ def test_pieces_of_any_length_add_up(length_s: int, monkeypatch: pytest.MonkeyPa
     assert whole.max() <= 2 * 2**0.5 + 1e-6
 
 
-def test_a_pattern_is_louder_than_what_is_around_it() -> None:
+def test_a_pattern_is_there_between_its_times_across_a_cut_and_fades_at_both_ends() -> None:
     mixture = tuple(1.0 if name == "gpd" else 0.0 for name in CLASSES)
-    drawn = plan_recording(600, np.random.default_rng(8))
-    patient = replace(drawn.patient, delta_log_power=-1.0, strength=1.6, tonic=-6.0, muscle=0.0, vigilance="asleep")
-    plan = long_recording.LongRecording(600, patient, (Episode(250.0, 480.0, mixture),))
+    of_pattern = {"strength": 1.6, "predominance": "even", "morphology": "spike-wave", "stillness": 0.0}
+    quiet = {"delta_log_power": -1.0, "tonic": -6.0, "muscle": 0.0, "vigilance": "asleep"}
+    patient = replace(plan_recording(500, np.random.default_rng(11)).patient, **of_pattern, **quiet)
+    plan = long_recording.LongRecording(500, patient, (Episode(250.0, 480.0, mixture),))
+    assert long_recording._cuts(plan) == [0, 380, 500]
     eeg = np.concatenate(list(pieces(plan, np.random.default_rng(0))))
-    pair = np.diff(eeg[:, [0, 1]], axis=1)[:, 0]  # Fp1 to F3
-    seconds = np.median(np.abs(np.diff(pair.reshape(-1, 200), axis=1)).max(axis=1).reshape(-1, 10), axis=1)
-    assert np.median(seconds[27:46]) > 1.5 * np.median(seconds[:22])
+    level = np.median(bipolar(eeg).reshape(16, -1, 2000).std(axis=2), axis=0)  # of each 10 s
+    before, during, after = np.median(level[:22]), level[27:46], level[48:]
+    assert np.median(during) > 1.5 * before
+    assert during.min() > 1.1 * before
+    assert after.max() < 1.3 * before
 
 
 def test_a_file_is_read_by_edfio_and_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
