@@ -5,17 +5,16 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.calibrated import Ensemble, make_ensemble
 from hbac.errors import InputError, MachineError, OutputError, RecordError
 from hbac.files import check_place, sha256_of, write_atomically
 from hbac.hms import CLASSES, EEG_RATE_HZ
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
-from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
+from hbac.network.engine import AUTO, ENGINES
 from hbac.recordings.events import RULES, Rules, events_of
 from hbac.recordings.outputs import ENDINGS, files_of
 from hbac.recordings.page import ENDINGS as PAGE_ENDINGS
@@ -141,7 +140,7 @@ class _Maker:
 
     def _ensemble(self) -> Ensemble:
         if self._loaded is None:
-            self._loaded = first_that_works(self._settings.engine, partial(_ensemble, self._manifest))
+            self._loaded = make_ensemble(self._manifest, self._settings.engine)
         return self._loaded
 
     def _files(self, recording: Recording, found: Scan) -> dict[str, bytes]:
@@ -186,10 +185,6 @@ class _Maker:
                     sha256_of(self._settings.output / one) == digest for one, digest in document["files"].items()
                 )
         return False
-
-
-def _ensemble(manifest: Manifest, engine: str) -> Ensemble:
-    return Ensemble(manifest, make_engine(engine, manifest.network))
 
 
 def inputs_of(source: Path) -> list[Path]:
