@@ -32,7 +32,7 @@ def test_equal_graphs_have_one_text():
     """Arguments that are stated as their defaults, and those that are not stated."""
     layers = json.loads(graph_text(small().taking((10, 8, 2))))["layers"]
     layers[1]["arguments"] |= {"strides": [1, 1], "dtype": None}
-    document = {"format": "hbac graph", "version": 1, "name": "small", "layers": layers}
+    document = {"format": "hbac-graph", "version": 1, "name": "small", "layers": layers}
     assert graph_text(parsed(json.dumps(document).encode())) == graph_text(small().taking((10, 8, 2)))
 
 
@@ -49,7 +49,7 @@ def changed(change):
         (b"[" * 100_000, "expected a graph in JSON"),
         (b"[]", "expected an object with format, layers, name and version"),
         (changed(lambda d: d.update(more=1)), "expected an object with format"),
-        (changed(lambda d: d.update(format="keras")), "format: expected 'hbac graph', received 'keras'"),
+        (changed(lambda d: d.update(format="keras")), "format: expected 'hbac-graph', received 'keras'"),
         (changed(lambda d: d.update(version=2)), "version: expected 1, received 2"),
         (changed(lambda d: d.update(version=True)), "version: expected 1, received True"),
         (changed(lambda d: d.update(layers=[])), "layers: expected a list of 1 to 5000"),

@@ -13,7 +13,7 @@ from hbac.network.graph import Graph, Layer
 from hbac.network.kinds import KINDS, is_finite
 from hbac.network.shape_inference import tensor_shapes
 
-FORMAT: Final = "hbac graph"
+FORMAT: Final = "hbac-graph"
 VERSION: Final = 1
 ENDING: Final = ".graph.json"
 MAX_BYTES: Final = 8 << 20
