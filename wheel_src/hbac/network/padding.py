@@ -6,7 +6,9 @@ from hbac.errors import InputError
 from hbac.network.graph import Graph, Layer
 from hbac.network.shape_inference import Shape, output_shapes, same_padding
 
-Padding = tuple[tuple[int, int], ...]  # (before, behind) of each axis between batch and channels: ((top, bottom), (left, right))
+Padding = tuple[
+    tuple[int, int], ...
+]  # (before, behind) of each axis between batch and channels: ((top, bottom), (left, right))
 
 CONVOLUTIONS: Final = ("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D")
 MAXIMA: Final = ("MaxPooling1D", "MaxPooling2D")
