@@ -20,7 +20,7 @@ def _joined(to: Conversion, layer: Layer, *values: Value) -> Made:
 
 
 def _reshaped(to: Conversion, layer: Layer, value: Value) -> Made:
-    return to.ops.reshape(value.last(), np.array([1, *to.shapes[layer.name][1:]]), False), LAST
+    return to.ops.reshape(value.last(), np.array(to.shapes[layer.name]), False), LAST
 
 
 def _permuted(to: Conversion, layer: Layer, value: Value) -> Made:
@@ -34,7 +34,7 @@ def _copied(to: Conversion, layer: Layer, value: Value) -> Made:
 def _cropped(to: Conversion, layer: Layer, value: Value) -> Made:
     stated = layer["cropping"]
     pairs = stated if isinstance(stated[0], tuple) else (stated,)
-    cuts = [(begin, (size or 0) - end, 1) for size, (begin, end) in zip(value.shape[1:], pairs)]
+    cuts = [(begin, size - end, 1) for size, (begin, end) in zip(value.shape[1:], pairs)]
     return _cut(to, value, cuts), value.channels_first
 
 
@@ -44,8 +44,8 @@ def _sliced(to: Conversion, layer: Layer, value: Value) -> Made:
     for axis, (size, one) in enumerate(zip(value.shape[1:], layer["slices"]), start=1):
         if isinstance(one, int):
             dropped.append(axis)
-            one = (one % (size or 1), one % (size or 1) + 1, 1)
-        cuts.append(slice(*one).indices(size or 0))
+            one = (one % size, one % size + 1, 1)
+        cuts.append(slice(*one).indices(size))
     node = _cut(to, value, cuts)
     if dropped:
         node = to.ops.squeeze(node, np.array([value.axis(axis) for axis in dropped]))

@@ -11,7 +11,7 @@ import numpy as np
 
 from hbac.network.graph import Graph, Layer, Tensors
 from hbac.network.padding import paddings
-from hbac.network.shape_inference import Shape, output_shapes
+from hbac.network.shape_inference import output_shapes
 
 Each = TypeVar("Each")
 Made = tuple[Any, bool]  # what a converter gives: a node, and whether its channels come first
@@ -25,11 +25,11 @@ class Value:
     Args:
         ops: OpenVINO's operations.
         node: the node that gives it.
-        shape: what the graph says, channels last.
+        shape: what the graph says, channels last, of one record.
         channels_first: how the node has it; without axes between batch and channels that is the same.
     """
 
-    def __init__(self, ops: Any, node: Any, shape: Shape, channels_first: bool):
+    def __init__(self, ops: Any, node: Any, shape: tuple[int, ...], channels_first: bool):
         self.node, self.shape = node, shape
         self.rank = len(shape)
         self.channels_first = channels_first and self.rank > 2
@@ -84,7 +84,7 @@ class Conversion:
         self.ops: Any = opset13
         self.tensors = tensors
         self.paddings = paddings(graph)
-        self.shapes = output_shapes(graph)
+        self.shapes = {name: tuple(size or 1 for size in shape) for name, shape in output_shapes(graph).items()}
         self.parameter: Any = None  # the input
         self.values: dict[str, Value] = {}  # what each layer gives, by its name
 

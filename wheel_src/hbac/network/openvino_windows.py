@@ -99,7 +99,7 @@ def _resized(to: Conversion, layer: Layer, value: Value) -> Made:
     if layer["interpolation"] == "bilinear":
         return _interpolated(to, layer, value)
     sizes = zip(value.shape[1:-1], to.shapes[layer.name][1:-1])
-    return _taken(to, value, [_nearest(old or 0, new or 0) for old, new in sizes]), value.channels_first
+    return _taken(to, value, [_nearest(*size) for size in sizes]), value.channels_first
 
 
 def _nearest(old: int, new: int) -> Any:
