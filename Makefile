@@ -22,7 +22,7 @@ help:
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-compile --requirement tests/requirements.txt
 	touch $@
 
 wheel: .venv/ready
