@@ -13,7 +13,7 @@ from conftest import package_folder
 
 from hbac import files
 from hbac.errors import OutputError
-from hbac.files import check_place, is_standard_output, is_stream, sha256_of, write_atomically
+from hbac.files import check_place, is_standard_output, is_stream, sha256_of, write_atomically, written_whole
 
 
 def test_a_file_is_written_whole_and_nothing_else_is_left(tmp_path):
@@ -57,6 +57,29 @@ def test_the_name_never_shows_a_part_of_the_content(tmp_path, monkeypatch):
     monkeypatch.setattr(files.os, "replace", look)
     write_atomically(path, b"content")
     assert seen == [(False, b"content")]
+
+
+def test_a_file_written_piece_by_piece_has_its_name_when_it_is_whole(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(b"old")
+    with written_whole(path) as file:
+        file.write(b"one ")
+        assert path.read_bytes() == b"old"
+        file.write(b"two")
+    assert path.read_bytes() == b"one two"
+    with pytest.raises(KeyError), written_whole(path) as file:
+        file.write(b"half")
+        raise KeyError
+    assert path.read_bytes() == b"one two"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_stream_is_not_written_piece_by_piece():
+    with (
+        pytest.raises(OutputError, match="expected the name of a file, received a stream"),
+        written_whole(Path("/dev/null")),
+    ):
+        pass
 
 
 def test_a_folder_that_is_missing_is_an_error_of_input(tmp_path):

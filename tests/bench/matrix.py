@@ -62,6 +62,7 @@ TOOLS = (
     "h5py",
     "scikit-learn",
     "matplotlib",
+    "edfio",
     "pytest",
     "hypothesis",
     "ipykernel",

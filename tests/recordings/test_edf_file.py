@@ -328,6 +328,7 @@ def test_a_name_that_comes_twice_is_taken_where_its_samples_are_equal(tmp_path: 
     more = [edf_signal(pairs[:, again], 200, "T4-T6")]
     recording = hbac.read_recording(write_edf(tmp_path / "x.edf", pairs, labels=PAIR_LABELS, more=more))
     assert recording.notes == ("T4-T6 comes 2 times with the same samples",)
+    assert np.abs(whole(recording) - pairs).max() < STEP_UV
     changed = pairs[:, again].copy()
     changed[-1] += 1
     path = write_edf(tmp_path / "x.edf", pairs, labels=PAIR_LABELS, more=[edf_signal(changed, 200, "T8-P8")])

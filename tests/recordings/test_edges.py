@@ -17,7 +17,7 @@ def test_a_window_cut_and_mended_is_the_window_filtered_alone(start: int) -> Non
     cut = edges.y[:, start : start + 10_000]
     mended = cut + edges.differences(np.array([start]))[0] @ responses(SECTION, 10_000)
     assert np.abs(cut - alone).max() > 10
-    assert np.abs(mended - alone).max() < 1e-3 * np.spacing(np.float32(np.abs(x).max())) * 1e4
+    assert np.abs(mended - alone).max() < 1e-6
 
 
 def test_the_padding_is_that_of_scipy() -> None:
@@ -29,6 +29,6 @@ def test_the_padding_is_that_of_scipy() -> None:
 
 def test_responses_die_away_within_a_window() -> None:
     found = responses(SECTION, 10_000)
-    assert np.abs(found[:2, 4000:]).max() < 1e-10
-    assert np.abs(found[2:, :6000]).max() < 1e-10
+    assert np.abs(found[:2, 4000:]).max() < 1e-8
+    assert np.abs(found[2:, :6000]).max() < 1e-8
     assert np.abs(found[2:, -1]).max() > 0.5

@@ -123,6 +123,10 @@ def test_one_chain_of_each_plane_is_enough() -> None:
     assert montage_of(["Fp1", "F7", "T3", "T5", "O1", "F3", "C3", "P3"], "x.edf").electrodes  # eight pairs
 
 
-def test_a_pair_that_comes_both_ways_round_is_refused() -> None:
-    with pytest.raises(RecordError, match="expected Fp1-F7 once, received it both ways round"):
-        montage_of([*("-".join(pair) for pair in hms.PAIRS), "F7-Fp1"], "x.edf")
+def test_chb_mit_is_read_with_its_pair_in_both_directions_and_its_pair_that_comes_twice() -> None:
+    labels = "FP1-F7 F7-T7 T7-P7 P7-O1 FP1-F3 F3-C3 C3-P3 P3-O1 FP2-F4 F4-C4 C4-P4 P4-O2 FP2-F8 F8-T8 T8-P8 P8-O2"
+    labels += " FZ-CZ CZ-PZ P7-T7 T7-FT9 FT9-FT10 FT10-T8 T8-P8"
+    montage = montage_of(labels.split(), "chb01_01.edf")
+    assert montage.columns[:8] == ((0,), (1,), (2,), (3,), (12,), (13,), (14, 22), (15,))
+    assert montage.turned == frozenset()
+    assert montage.notes[-1] == "left out, as the pair is there the right way round: P7-T7"

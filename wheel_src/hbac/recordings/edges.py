@@ -6,6 +6,8 @@ The filter is linear, so that the two results differ by four fixed responses tim
 seconds from the edges, and may be added after any other linear step, such as a transform.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import signal
@@ -55,7 +57,7 @@ class Edges:
     def _own_start(self, starts: npt.NDArray[np.int64]) -> Floats:
         """(windows, channels, 2): memory before the first sample of windows on their own."""
         x = self._at(self._x, starts, np.arange(PADDING, -1, -1))  # the last one is the first sample
-        padding = 2 * x[..., -1:] - x[..., :-1]
+        padding = 2 * x[..., -1:] - x[..., :-1]  # in float32, as SciPy rounds it
         return self._run(padding, padding[..., :1])
 
     def _own_turn(self, ends: npt.NDArray[np.int64]) -> Floats:
@@ -64,13 +66,14 @@ class Edges:
         there = signal.sosfilt(self._section, 2 * x[..., :1] - x[..., 1:], zi=self._after(ends)[None])[0]
         return self._run(there[..., ::-1], there[..., -1:])
 
-    def _run(self, x: Floats, rest: Floats) -> Floats:
+    def _run(self, x: npt.NDArray[Any], rest: npt.NDArray[Any]) -> Floats:
         """Memory after `x`, from rest at that value."""
         return np.asarray(signal.sosfilt(self._section, x, zi=(self._rest[0] * rest)[None])[1][0])
 
     def _start(self, starts: npt.NDArray[np.int64]) -> Floats:
         """Memory before a sample, there."""
-        return self._before(self._at(self._x, starts, np.arange(2)), self._at(self._there, starts, np.arange(2)))
+        forth = np.arange(2)
+        return self._before(self._at(self._x, starts, forth).astype(np.float64), self._at(self._there, starts, forth))
 
     def _turn(self, ends: npt.NDArray[np.int64]) -> Floats:
         """Memory before a sample, on the way back."""
@@ -87,11 +90,13 @@ class Edges:
         """Memory after a sample, there."""
         _, b1, b2, _, a1, a2 = self._section[0]
         back = -np.arange(2)
-        x, y = self._at(self._x, ends, back), self._at(self._there, ends, back)
+        x, y = self._at(self._x, ends, back).astype(np.float64), self._at(self._there, ends, back)
         late = b2 * x - a2 * y
         return np.stack([b1 * x[..., 0] - a1 * y[..., 0] + late[..., 1], late[..., 0]], axis=-1)
 
     @staticmethod
-    def _at(values: npt.NDArray[np.floating], starts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> Floats:  # type: ignore[type-arg]
+    def _at(
+        values: npt.NDArray[Any], starts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]
+    ) -> npt.NDArray[Any]:
         """(windows, channels, steps) of (channels, samples)."""
-        return values[:, starts[:, None] + steps].transpose(1, 0, 2).astype(np.float64)
+        return values[:, starts[:, None] + steps].transpose(1, 0, 2)

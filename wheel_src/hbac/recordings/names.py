@@ -82,7 +82,7 @@ def montage_of(labels: Sequence[str], where: str) -> Montage:
     if len(_pairs_of({channel.first for channel in singles.values()})) >= LEAST_PAIRS:
         return _referential(labels, singles, len(pairs), where)
     if len({frozenset((c.first, c.second)) for c in pairs.values()}) >= LEAST_PAIRS:
-        return _bipolar(labels, pairs, where)
+        return _bipolar(labels, pairs)
     received = ", ".join(brief(label, quote=False) for label in labels[:8]) or "no channels"
     raise RecordError(
         f"{where}: expected electrodes for at least {LEAST_PAIRS} of the {len(hms.PAIRS)} pairs "
@@ -132,20 +132,20 @@ def _listed(references: dict[str, set[str]]) -> str:
     return ", ".join(f"{' '.join(names)} against {reference}" for reference, names in groups)
 
 
-def _bipolar(labels: Sequence[str], pairs: dict[int, Channel], where: str) -> Montage:
+def _bipolar(labels: Sequence[str], pairs: dict[int, Channel]) -> Montage:
     names = ["-".join(pair) for pair in hms.PAIRS]
-    written = [f"{c.first}-{c.second}" for c in pairs.values()]
-    known = [name if name in names else "-".join(reversed(name.split("-"))) for name in written]
-    columns = _columns(known, list(pairs), names)
-    turned = frozenset(
-        j for j, channels in enumerate(columns) if channels and (pairs[channels[0]].first != hms.PAIRS[j][0])
-    )
-    for j, channels in enumerate(columns):
-        if len({pairs[channel].first for channel in channels}) > 1:
-            raise RecordError(f"{where}: expected {names[j]} once, received it both ways round")
+    forward = {j: channel for j, channel in pairs.items() if (channel.first, channel.second) in hms.PAIRS}
+    backward = {j: channel for j, channel in pairs.items() if j not in forward}
+    columns = _columns([f"{c.first}-{c.second}" for c in forward.values()], list(forward), names)
+    others = _columns([f"{c.second}-{c.first}" for c in backward.values()], list(backward), names)
+    turned = frozenset(j for j in range(len(names)) if others[j] and not columns[j])
+    spare = [labels[channel] for j, channels in enumerate(others) if j not in turned for channel in channels]
+    columns = tuple(others[j] if j in turned else channels for j, channels in enumerate(columns))
     notes = _missing("pairs", names, columns) + _renamed(labels, columns)
     if turned:
         notes += (f"pairs written the other way round, turned: {', '.join(names[j] for j in sorted(turned))}",)
+    if spare:
+        notes += (f"left out, as the pair is there the right way round: {', '.join(spare)}",)
     return Montage(False, False, columns, turned, notes)
 
 

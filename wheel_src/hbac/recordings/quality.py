@@ -61,8 +61,10 @@ def _status(facts: "_Facts", step: Step, first: int) -> Status:
     if facts.any_there[here].sum() < LEAST_PRESENT * length:
         return Status.GAP
     there = facts.there[here].sum(axis=0) >= LEAST_PRESENT * length  # (16,)
+    if length < EEG_RATE_HZ:  # the last one, too short to see anything move
+        there[:] = False
     spread = np.fmax.reduce(facts.high[here]) - np.fmin.reduce(facts.low[here])  # (16,)
-    if np.count_nonzero(spread[there] < FLAT_UV) >= FLAT_PAIRS * max(1, np.count_nonzero(there)):
+    if there.any() and (spread[there] < FLAT_UV).mean() >= FLAT_PAIRS:
         return Status.FLAT
     window = slice((step.start - first) // UNIT, (step.start - first + EEG_WINDOW) // UNIT)
     return Status.OK if (facts.there[window] == UNIT).all() else Status.PARTLY

@@ -1,7 +1,7 @@
 """A recording that is read from its source block by block: segments in time, any rate, electrodes or pairs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Final, Protocol
@@ -79,12 +79,16 @@ class SampledRecording(Recording):
         self.electrodes = montage.electrodes
         self._source, self._montage = source, montage
         self._column_of = {channels[0]: j for j, channels in enumerate(montage.columns) if channels}
+        self._groups = tuple(  # of channels with the same samples the first is read
+            replace(group, channels=tuple(channel for channel in group.channels if channel in self._column_of))
+            for group in source.groups
+        )
 
     def block(self, start: int, stop: int) -> Values:
         """See `Recording.block`."""
         block = empty_block(start, stop, len(self._montage.columns))
         for segment in self._source.segments:
-            for group in self._source.groups:
+            for group in self._groups:
                 columns = [self._column_of[channel] for channel in group.channels]
                 samples = segment.steps * group.per_step
                 first = max(start - segment.start, 0)

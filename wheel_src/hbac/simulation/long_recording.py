@@ -206,8 +206,12 @@ def _within(recording: LongRecording, first: int, last: int) -> list[Episode]:
     return [
         Episode(episode.start_s - first, episode.stop_s - first, episode.mixture)
         for episode in recording.episodes
-        if episode.start_s - AWAY_S < last and episode.stop_s + AWAY_S > first
+        if _shows(episode, first, last)
     ]
+
+
+def _shows(episode: Episode, first: int, last: int) -> bool:
+    return episode.start_s - AWAY_S < last and episode.stop_s + AWAY_S > first
 
 
 def _cuts(recording: LongRecording) -> list[int]:
@@ -215,6 +219,7 @@ def _cuts(recording: LongRecording) -> list[int]:
     cuts = [0]
     while recording.length_s - cuts[-1] > PIECE_S[1]:
         least, most = cuts[-1] + PIECE_S[0], min(cuts[-1] + PIECE_S[1], recording.length_s - PIECE_S[0] // 2)
-        quiet = (at for at in range(least, most + 1) if not _within(recording, at, at))
-        cuts.append(next(quiet, most))
+        near = _within(recording, least, most)  # in seconds from `least`
+        quiet = (at for at in range(most - least + 1) if not any(_shows(one, at, at) for one in near))
+        cuts.append(least + next(quiet, most - least))
     return [*cuts, recording.length_s]
