@@ -32,8 +32,10 @@ def test_two_builds_in_other_folders_give_the_same_bytes(
 def test_the_wheel_holds_the_whole_package_and_nothing_else(dist: Path) -> None:
     names = zipfile.ZipFile(wheel_in(dist)).namelist()
     source = ROOT / "wheel_src"
-    modules = {path.relative_to(source).as_posix() for path in source.rglob("hbac/**/*.py")} | {"hbac/py.typed"}
-    assert {name for name in names if ".dist-info/" not in name} == modules
+    kinds = ("*.py", "*.css", "*.js")  # and what pages are made with
+    files = {path.relative_to(source).as_posix() for kind in kinds for path in source.rglob(f"hbac/**/{kind}")}
+    assert {name for name in names if ".dist-info/" not in name} == files | {"hbac/py.typed"}
+    assert {"hbac/recordings/page.css", "hbac/recordings/page.js"} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
 
 

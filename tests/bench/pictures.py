@@ -2,10 +2,11 @@
 
     PYTHONPATH=wheel_src python tests/bench/pictures.py zooms
     PYTHONPATH=wheel_src python tests/bench/pictures.py report [--browser chromium]
+    PYTHONPATH=wheel_src python tests/bench/pictures.py page [--browser chromium]
 
 `zooms` writes docs/three_zooms.png: what the network sees of one simulated record. `report` trains two folds on a few
 simulated records, from the demo folds on, and writes docs/training_report.png, the head of their report, as a browser
-shows it.
+shows it. `page` scans two simulated hours with the demo folds and writes docs/page.png, the head of their page.
 """
 
 import argparse
@@ -45,7 +46,7 @@ RECIPE = (
     *("--width", "16", "--fold-count", "2", "--epochs", "2,1", "--learning-rates", "2e-4,1e-4"),
     *("--freeze-normalisation", "--without", "mixup"),
 )
-REPORT_SIZE = (1100, 1150)  # pixels
+REPORT_SIZE, PAGE_SIZE = (1100, 1150), (1280, 1465)  # pixels
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -54,14 +55,16 @@ QUIET = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("picture", choices=("zooms", "report"))
+    parser.add_argument("picture", choices=("zooms", "report", "page"))
     parser.add_argument("--browser", default="chromium", help="command of a Chromium [%(default)s]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.picture == "zooms":
             draw_zooms(clearest_image(Path(folder)), DOCS / "three_zooms.png")
-        else:
+        elif options.picture == "report":
             show_report(options.browser, Path(folder), DOCS / "training_report.png")
+        else:
+            show_page(options.browser, Path(folder), DOCS / "page.png")
 
 
 def clearest_image(folder: Path) -> npt.NDArray[np.float32]:
@@ -113,24 +116,40 @@ def save(figure: Any, path: Path) -> None:
     write_png(Image.open(buffer), path)
 
 
-def write_png(picture: Any, path: Path) -> None:
-    picture.convert("RGB").quantize(256, kmeans=1).save(path, optimize=True)
+def write_png(picture: Any, path: Path, colours: int = 256) -> None:
+    picture.convert("RGB").quantize(colours, kmeans=1).save(path, optimize=True)
     print(f"{path}: {path.stat().st_size} bytes")
 
 
 def show_report(browser: str, folder: Path, path: Path) -> None:
     """Train, and take a picture of the head of the report."""
-    from PIL import Image
-
     simulate(folder / "data", 40, 8, test_records=1, balanced=True, single=True, progress=False)
     data = ("--data", folder / "data", "--output", folder / "folds", "--title", "two folds, for a picture")
     command = [sys.executable, "-m", "hbac", "train", *map(str, data), *RECIPE, "--start", *map(str, DEMO_FOLDS)]
     subprocess.run(command, check=True)
-    taken, profile = folder / "report.png", folder / "profile"
-    size = ",".join(map(str, REPORT_SIZE))
-    shot = (f"--user-data-dir={profile}", f"--window-size={size}", f"--screenshot={taken}")
-    subprocess.run([browser, *QUIET, *shot, (folder / "folds" / "report.html").as_uri()], check=True)
-    write_png(Image.open(taken), path)
+    show(browser, folder / "folds" / "report.html", REPORT_SIZE, folder, path)
+
+
+def show_page(browser: str, folder: Path, path: Path) -> None:
+    """Scan a simulated recording, and take a picture of the head of its page."""
+    recording = folder / "recording.edf"
+    for arguments in (
+        ("simulate", "--recording", "2h", "--seed", "2", "--output", recording),
+        ("scan", recording, "--output", folder / "out", "--manifest", DOCS.parent / "weights_manifest.json"),
+    ):
+        subprocess.run([sys.executable, "-m", "hbac", *map(str, arguments), "--quiet"], check=True)
+    show(browser, folder / "out" / "recording.html", PAGE_SIZE, folder, path, 64)
+
+
+def show(browser: str, page: Path, size: tuple[int, int], folder: Path, path: Path, colours: int = 256) -> None:
+    """A picture of what a window of that size shows of a page."""
+    from PIL import Image
+
+    taken, profile = folder / "taken.png", folder / "profile"
+    window = ",".join(map(str, size))
+    shot = (f"--user-data-dir={profile}", f"--window-size={window}", f"--screenshot={taken}")
+    subprocess.run([browser, *QUIET, *shot, page.as_uri()], check=True)
+    write_png(Image.open(taken), path, colours)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,11 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.preprocessing.readers import Loader as Loader
     from hbac.preprocessing.three_zooms import ImageSettings as ImageSettings
     from hbac.recordings.answers import answers_for_windows as answers_for_windows
+    from hbac.recordings.burden import burden_table as burden_table
     from hbac.recordings.events import Event as Event
     from hbac.recordings.events import Rules as Rules
     from hbac.recordings.events import events_of as events_of
+    from hbac.recordings.page import write_page as write_page
     from hbac.recordings.read import read_recording as read_recording
     from hbac.recordings.recording import ArrayRecording as ArrayRecording
     from hbac.recordings.recording import Recording as Recording
@@ -50,6 +52,7 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.recordings.run import scan_files as scan_files
     from hbac.recordings.scan import Scan as Scan
     from hbac.recordings.scan import scan as scan
+    from hbac.recordings.summarise import summarise as summarise
     from hbac.records.parquet import read_eeg as read_eeg
     from hbac.records.parquet import read_spectrogram as read_spectrogram
     from hbac.records.record import Record as Record
@@ -106,6 +109,9 @@ _HOME = {
     "Recording": "recordings.recording",
     "ArrayRecording": "recordings.recording",
     "read_recording": "recordings.read",
+    "burden_table": "recordings.burden",
+    "write_page": "recordings.page",
+    "summarise": "recordings.summarise",
     "answers_for_windows": "recordings.answers",
     "Event": "recordings.events",
     "Rules": "recordings.events",

@@ -5,22 +5,24 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.calibrated import Ensemble, make_ensemble
 from hbac.errors import InputError, MachineError, OutputError, RecordError
 from hbac.files import check_place, sha256_of, write_atomically
-from hbac.hms import EEG_RATE_HZ
+from hbac.hms import CLASSES, EEG_RATE_HZ
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
-from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
+from hbac.network.engine import AUTO, ENGINES
 from hbac.recordings.events import RULES, Rules, events_of
 from hbac.recordings.outputs import ENDINGS, files_of
+from hbac.recordings.page import ENDINGS as PAGE_ENDINGS
+from hbac.recordings.page import page_files
 from hbac.recordings.read import read_recording
 from hbac.recordings.recording import Recording
 from hbac.recordings.scan import STEP_S, Scan, check_step, scan
+from hbac.recordings.shown import PageSettings
 from hbac.recordings.units import check_unit
 from hbac.streams import open_closed_descriptors
 from hbac.version import __version__
@@ -112,7 +114,7 @@ def _check_names(settings: ScanSettings) -> None:
 
 def files_named(name: str) -> list[str]:
     """Names of the files of one recording."""
-    return [f"{name}{ending}" for ending in (*ENDINGS, DONE)]
+    return [f"{name}{ending}" for ending in (*ENDINGS, *PAGE_ENDINGS, DONE)]
 
 
 class _Maker:
@@ -131,17 +133,22 @@ class _Maker:
                 return Outcome(source, f"{source.stem}: done before")
             recording = read_recording(source, unit=self._settings.unit)
             found = scan(recording, self._ensemble(), self._settings.step_s, self._settings.progress)
+            files = self._files(recording, found)
         except (RecordError, InputError, MachineError, OSError) as error:
             return Outcome(source, _with_name(source, error), failed=True)
-        return Outcome(source, self._written(recording, found, what))
+        return Outcome(source, self._written(recording, found, what, files))
 
     def _ensemble(self) -> Ensemble:
         if self._loaded is None:
-            self._loaded = first_that_works(self._settings.engine, partial(_ensemble, self._manifest))
+            self._loaded = make_ensemble(self._manifest, self._settings.engine)
         return self._loaded
 
-    def _written(self, recording: Recording, found: Scan, what: dict[str, Any]) -> str:
-        files = files_of(found, self._settings.rules)
+    def _files(self, recording: Recording, found: Scan) -> dict[str, bytes]:
+        rules = self._settings.rules
+        page = page_files(recording, found, self._manifest.title, PageSettings((rules.threshold,) * len(CLASSES)))
+        return files_of(found, rules) | page
+
+    def _written(self, recording: Recording, found: Scan, what: dict[str, Any], files: dict[str, bytes]) -> str:
         digests = {}
         for name, content in files.items():
             write_atomically(self._settings.output / name, content)
@@ -178,10 +185,6 @@ class _Maker:
                     sha256_of(self._settings.output / one) == digest for one, digest in document["files"].items()
                 )
         return False
-
-
-def _ensemble(manifest: Manifest, engine: str) -> Ensemble:
-    return Ensemble(manifest, make_engine(engine, manifest.network))
 
 
 def inputs_of(source: Path) -> list[Path]:

@@ -1,7 +1,6 @@
 """A training run as one self-contained HTML page: metrics, confusion matrix, reliability, learning curves, inputs."""
 
 import html
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +12,11 @@ import numpy.typing as npt
 
 from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.pages import CLASS_COLOURS, shown_number, whole_page
+from hbac.preprocessing.names import THREE_ZOOMS_2
 from hbac.training.charts import (
-    CHANNELS,
-    CLASS_COLOURS,
     Floats,
     History,
-    draw_channel,
     draw_confusion,
     draw_curves,
     draw_reliability,
@@ -27,6 +25,7 @@ from hbac.training.charts import (
 from hbac.training.charts import (
     OutOfFold as OutOfFold,
 )
+from hbac.training.panels import panels, what_is_shown
 
 STYLE: Final = (
     ":root{color-scheme:light}"
@@ -69,12 +68,6 @@ CLASS_MEASURES: Final = {
     "recall": ("Recall", "Of the rows whose votes name a class most, the share predicted to be of it."),
     "f1": ("F1", "Harmonic mean of precision and recall."),
 }
-WHAT_IS_SHOWN: Final = (
-    "Rows of a picture are the chains LL (left lateral), RL (right lateral), LP (left parasagittal) and RP (right "
-    "parasagittal). In a spectrogram brighter is more power, and within each chain or pair the frequency grows "
-    "downward to 20 Hz. In the waveform red is positive and blue is negative. Colour bars give the network's own "
-    "scale, which has no unit."
-)
 
 
 @dataclass(frozen=True)
@@ -82,9 +75,10 @@ class Example:
     """A record as the report shows it."""
 
     title: str
-    image: npt.NDArray[np.float32]  # (400, 300, 3)
+    image: npt.NDArray[np.float32]  # of the preset's shape
     votes: Floats  # (6,) fractions
     prediction: Floats | None  # (6,) probabilities
+    preset: str = THREE_ZOOMS_2  # its name
 
 
 def write_report(
@@ -94,6 +88,7 @@ def write_report(
     metrics: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, History],
     examples: Mapping[str, Sequence[Example]],
+    about: str = "",
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
 
@@ -104,12 +99,13 @@ def write_report(
         metrics: by set of rows, numbers by name (`metrics.classification_metrics` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
         examples: by class, records of different EEGs.
+        about: which network was trained, from what.
 
     Raises:
         OutputError: the file cannot be written.
     """
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
+        f"<h1>{html.escape(title)}</h1>{f'<p>{html.escape(about)}</p>' if about else ''}",
         "<h2>Out-of-fold metrics</h2><p>Every row is predicted by a fold that has not seen its patient.</p>",
         _table(metrics),
         "<h2>By class</h2>",
@@ -121,15 +117,10 @@ def write_report(
         _reliabilities(result),
         "<h2>Learning curves</h2>",
         _learning_curves(histories),
-        f"<h2>What the network sees</h2><p>{WHAT_IS_SHOWN}</p>",
+        f"<h2>What the network sees</h2><p>{_explained(examples)}</p>",
         *(_examples(name, of_class) for name, of_class in examples.items()),
     ]
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style>"
-    )
-    page = f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>'
-    write_atomically(path, page.encode())
+    write_atomically(path, whole_page(title, STYLE, "".join(parts)))
 
 
 # Tables
@@ -156,18 +147,11 @@ def _meanings() -> str:
 def _html_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, Sequence[float]]], decimals: int) -> str:
     head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in ("", *columns))
     body = "".join(
-        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{_number(value, decimals)}</td>" for value in values)}</tr>'
+        f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{shown_number(value, decimals)}</td>" for value in values)}</tr>'
         for name, values in rows
     )
     caption = f"<caption>{html.escape(title)}</caption>" if title else ""
     return f'<div class="wide"><table>{caption}<tr>{head}</tr>{body}</table></div>'
-
-
-def _number(value: float, decimals: int) -> str:
-    """A number as shown, with all its digits for whoever reads the page by program; a dash for one that is none."""
-    if not math.isfinite(value):
-        return "–"
-    return f'<data value="{value!r}">{value if isinstance(value, int) else f"{value:.{decimals}f}"}</data>'
 
 
 # Charts
@@ -211,6 +195,11 @@ def _learning_curves(histories: Mapping[int, History]) -> str:
 # Examples
 
 
+def _explained(examples: Mapping[str, Sequence[Example]]) -> str:
+    shown = {example.preset: None for of_class in examples.values() for example in of_class} or {THREE_ZOOMS_2: None}
+    return " ".join(dict.fromkeys(map(what_is_shown, shown)))
+
+
 def _examples(name: str, examples: Sequence[Example]) -> str:
     shown = "".join(map(_figure, examples)) or "<p>No record's votes name this class most.</p>"
     title = dict(zip(CLASSES, CONSENSUS_NAMES)).get(name, name)
@@ -219,10 +208,7 @@ def _examples(name: str, examples: Sequence[Example]) -> str:
 
 def _figure(example: Example) -> str:
     """A record's picture, with its votes and what was predicted as small bars."""
-    pictures = [
-        picture(partial(draw_channel, values=example.image[..., c], number=c), title)
-        for c, (title, _, _) in enumerate(CHANNELS)
-    ]
+    pictures = [picture(draw, title) for title, draw in panels(example.image, example.preset)]
     return (
         f"<figure><figcaption>{html.escape(example.title)}</figcaption>"
         f'{_bars(example)}<div class="side">{"".join(pictures)}</div></figure>'
