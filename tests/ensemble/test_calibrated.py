@@ -413,7 +413,7 @@ def _one_cell(image):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("hbac.preprocessing.montage.bipolar", lambda old: lambda uv: old(uv) * np.float32(1.01)),
+        ("hbac.preprocessing.three_zooms.bipolar", lambda old: lambda uv: old(uv) * np.float32(1.01)),
         ("hbac.preprocessing.montage.FIRST", lambda old: old[::-1]),
         ("hbac.preprocessing.golden.make_image", lambda old: lambda *a: old(*a)[:, ::-1]),
         ("hbac.preprocessing.golden.make_image", lambda old: lambda *a: _one_cell(old(*a))),
