@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from hbac.errors import InputError, OutputError, one_line
+from hbac.errors import InputError, OutputError, brief, one_line
 from hbac.files import write_atomically
 from hbac.recordings.items import Item
 from hbac.version import __version__
@@ -55,7 +55,8 @@ def _chosen(folders: list[Path], prefix: str, labels: Sequence[str], option: str
     names = {f"{prefix}{label.removeprefix(prefix)}" for label in labels}
     known = sorted({path.name for path in folders})
     if unknown := sorted(names - set(known)):
-        raise InputError(f"{option}: expected of {', '.join(known) or 'none'}, received {', '.join(unknown)}")
+        there = brief(", ".join(known) or "none, as there are none", quote=False)
+        raise InputError(f"{option}: expected some of {there}, received {', '.join(unknown)}")
     return [path for path in folders if not names or path.name in names]
 
 
@@ -77,11 +78,13 @@ def write_description(data: Path, output: Path) -> None:
     """Write `dataset_description.json` of what is derived, unless it is there.
 
     Raises:
-        InputError: the folder holds the description of another data set.
+        InputError: the folder holds another data set.
         OutputError: it cannot be written.
     """
     path = output / DESCRIPTION
     wanted = _description(data)
+    if output.resolve() == data.resolve():
+        raise InputError(f"{output}: expected a folder for results, received the data set itself")
     if path.exists():
         found = _read(path)
         if found == wanted:

@@ -89,9 +89,9 @@ def show(outcomes: "Iterable[Outcome]") -> None:
     """
     from hbac.errors import InputError
 
-    failed = done = 0
-    for done, outcome in enumerate(outcomes, 1):
-        failed += outcome.failed
+    found = []
+    for outcome in outcomes:
+        found.append(outcome.failed)
         print(outcome.line, file=sys.stderr if outcome.failed else sys.stdout, flush=True)
-    if failed:
-        raise InputError(f"expected {done} recordings that can be scanned, {failed} could not")
+    if any(found):
+        raise InputError(f"expected {len(found)} recordings that can be scanned, {sum(found)} could not")

@@ -2,13 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from hbac.recordings.commands import add_settings, settings_of, show
 from hbac.recordings.commands_summarise import run_summarise
 
 PARTICIPANT, GROUP = LEVELS = ("participant", "group")
-BELOW: Final = "all"
 
 
 def add_bids_options(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +22,7 @@ def add_bids_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_labels(parser: argparse.ArgumentParser, of: str, prefix: str) -> None:
     flags = (f"--{of}-label", f"--{of}_label")
-    text = f"with or without {prefix}- [{BELOW}]"
+    text = f"with or without {prefix}- [all]"
     parser.add_argument(*flags, nargs="+", default=(), metavar="LABEL", help=text)
 
 

@@ -150,8 +150,7 @@ def _maker(ask: _Ask) -> "_Maker":
     path = ask.settings.manifest
     if (received := sha256_of(path)) != ask.manifest:
         raise WeightsError(f"{path}: expected SHA-256 {ask.manifest} on the worker, received {received}")
-    maker = _Maker(ask.settings, read_manifest(path))
-    return maker
+    return _Maker(ask.settings, read_manifest(path))
 
 
 def _check(settings: ScanSettings, items: Sequence[Item]) -> None:
