@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | scan | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | scan-bids | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -17,6 +17,7 @@ from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
 from hbac.network.settings import AUTO, ENGINES
 from hbac.preprocessing.names import PRESET_NAMES
 from hbac.recordings.commands import add_scan_options, run_scan
+from hbac.recordings.commands_bids import add_bids_options, run_bids
 from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
 from hbac.simulation.commands import add_simulate_options, run_simulate
 from hbac.streams import tolerant_streams
@@ -67,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
     add_scan_options(scan)
     scan.set_defaults(run=run_scan, packages=OF_RUN)
+    bids = commands.add_parser("scan-bids", help="the same for a BIDS data set, as a BIDS app")
+    add_bids_options(bids)
+    bids.set_defaults(run=run_bids, packages=OF_RUN)
     summarise = commands.add_parser("summarise", help="one table and one page of all recordings that were scanned")
     add_summarise_options(summarise)
     summarise.set_defaults(run=run_summarise, packages=(*OF_READERS, "pandas"))
