@@ -14,7 +14,8 @@ from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
-from hbac.network.settings import AUTO, ENGINES
+from hbac.network.families import FAMILIES
+from hbac.network.settings import AUTO, ENGINES, FULL_WIDTH, RESNET50
 from hbac.preprocessing.names import PRESET_NAMES
 from hbac.recordings.commands import add_scan_options, run_scan
 from hbac.recordings.commands_bids import add_bids_options, run_bids
@@ -175,11 +176,12 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     writer.add_argument(
         "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
-    writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
-    graph = "the graph of the network, as import writes it, beside the manifest or one folder down"
+    writer.add_argument("--network", choices=FAMILIES, default=RESNET50, metavar="NAME", help="[%(default)s]")
+    writer.add_argument("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
+    graph = "instead of --network, its graph, as import writes it, beside the manifest or one folder down"
     writer.add_argument("--graph", type=Path, metavar="FILE", help=graph)
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
-    writer.add_argument("--title", default="ResNet50 folds", help="what they are")
+    writer.add_argument("--title", help="what they are [ResNet50 folds]")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
     mixer = actions.add_parser("prior", help="folds that by default answer for another class mix")
     mixer.add_argument("manifest", type=Path)
@@ -314,12 +316,12 @@ def _manifest(options: argparse.Namespace) -> None:
     network = (
         network_of_graph(options.graph, folder, preset)
         if options.graph
-        else NetworkSettings(width=options.width, input_shape=preset.shape)
+        else NetworkSettings(width=options.width, input_shape=preset.shape, family=options.network)
     )
     manifest = new_manifest(
         [Checkpoint(path) for path in options.folds],
         folder,
-        options.title,
+        options.title or f"{'Imported' if options.graph else FAMILIES[options.network].title} folds",
         preset,
         network,
         TensorFlowEngine(network),
