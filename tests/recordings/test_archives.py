@@ -90,7 +90,9 @@ def test_results_lie_as_recordings_do(eeg: np.ndarray, tmp_path: Path) -> None: 
     assert [outcome.line.split(": ")[0] for outcome in found if not outcome.failed] == ["a", "one/a", "two/deep/b"]
     (failed,) = [outcome.line for outcome in found if outcome.failed]
     assert failed.startswith(f"{archive / 'one' / 'broken.edf'}: expected a number of signals, received")
-    results = [f"{folder}{name}" for folder, of in (("", "a"), ("one/", "a"), ("two/deep/", "b")) for name in files_named(of)]
+    results = [
+        f"{folder}{name}" for folder, of in (("", "a"), ("one/", "a"), ("two/deep/", "b")) for name in files_named(of)
+    ]
     assert sorted(tree_of(tmp_path / "out")) == sorted(results)
     lines = [outcome.line for outcome in scan_files(settings) if not outcome.failed]
     assert lines == ["a: done before", "one/a: done before", "two/deep/b: done before"]
@@ -175,7 +177,9 @@ def test_the_description_of_another_data_set_stays(bids: Path, tmp_path: Path) -
     (other / "dataset_description.json").write_bytes(before)
     with pytest.raises(hbac.InputError, match="received the data set of another"):
         write_description(bids, other)
-    assert (bids / "dataset_description.json").read_bytes() == (other / "dataset_description.json").read_bytes() == before
+    assert (
+        (bids / "dataset_description.json").read_bytes() == (other / "dataset_description.json").read_bytes() == before
+    )
 
 
 @pytest.mark.usefixtures("loaded")
@@ -195,7 +199,10 @@ def test_a_bids_app_scans_resumes_and_summarises(
 
     settings = ["--manifest", str(ROOT / "weights_manifest.json"), "--quiet"]
     assert app("participant", "--participant-label", "02", *settings) == 0
-    assert set(tree_of(out)) == {"dataset_description.json", *(f"sub-02/eeg/{name}" for name in files_named(Path(places[1]).name))}
+    assert set(tree_of(out)) == {
+        "dataset_description.json",
+        *(f"sub-02/eeg/{name}" for name in files_named(Path(places[1]).name)),
+    }
     description = json.loads((out / "dataset_description.json").read_text())
     assert (description["DatasetType"], description["GeneratedBy"][0]["Name"]) == ("derivative", "hbac")
     capsys.readouterr()
@@ -213,7 +220,10 @@ def test_a_bids_app_scans_resumes_and_summarises(
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"dask": "a-host-without-port"}, "dask: expected local, an address such as .*, received 'a-host-without-port'"),
+        (
+            {"dask": "a-host-without-port"},
+            "dask: expected local, an address such as .*, received 'a-host-without-port'",
+        ),
         ({"workers": 2}, "workers: expected 1 or more of --dask local, received 2"),
         ({"dask": "local", "workers": 0}, "workers: expected 1 or more of --dask local, received 0"),
     ],

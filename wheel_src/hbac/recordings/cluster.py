@@ -9,17 +9,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from hbac.errors import HbacError, InputError, MachineError, one_line
 from hbac.machine.cores import usable_cores
 from hbac.machine.packages import FAULTS
 from hbac.streams import say
 
-if TYPE_CHECKING:
-    from distributed import Client
+Client = Any  # of `distributed`, which says little of its types and need not be there
 
-Task, Made = TypeVar("Task"), TypeVar("Made")
+Task = TypeVar("Task")
+Made = TypeVar("Made")
 
 LOCAL: Final = "local"  # processes of this machine, in place of a cluster
 REQUIREMENT: Final = "distributed>=2024.1"
@@ -89,7 +89,7 @@ def _distributed() -> Any:
 
 
 @contextlib.contextmanager
-def _client(distributed: Any, where: str, workers: int | None, most: int) -> Iterator["Client"]:
+def _client(distributed: Any, where: str, workers: int | None, most: int) -> Iterator[Client]:
     """A client, and for `local` the processes that work for it."""
     import dask
 
