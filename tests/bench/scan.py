@@ -16,7 +16,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,13 +147,12 @@ class NoNetwork:
     def __init__(self, manifest: Any):
         self.manifest = manifest
 
-    def predict(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.full((len(images), len(CLASSES)), 1 / len(CLASSES))
+    def predict(self, images: Mapping[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+        return np.full((len(next(iter(images.values()))), len(CLASSES)), 1 / len(CLASSES))
 
 
 def _one(options: argparse.Namespace) -> None:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.engine import make_engine
+    from hbac.ensemble.calibrated import make_ensemble
     from hbac.recordings.read import read_recording
     from hbac.recordings.scan import scan
     from hbac.weights.manifest import read_manifest
@@ -161,7 +160,7 @@ def _one(options: argparse.Namespace) -> None:
     manifest = read_manifest(ROOT / "weights_manifest.json")
     ensemble: Any = NoNetwork(manifest)
     if not options.without_network:
-        ensemble = Ensemble(manifest, make_engine(options.engine, manifest.network))
+        ensemble = make_ensemble(manifest, options.engine)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu = time.monotonic(), time.process_time()
     hours = options.hours[0]
@@ -204,8 +203,7 @@ def _scores(options: argparse.Namespace) -> None:
 
 
 def _scanned(options: argparse.Namespace) -> Iterator[Scored]:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.engine import make_engine
+    from hbac.ensemble.calibrated import make_ensemble
     from hbac.recordings.quality import Status
     from hbac.recordings.read import read_recording
     from hbac.recordings.scan import Scan, scan
@@ -218,7 +216,7 @@ def _scanned(options: argparse.Namespace) -> Iterator[Scored]:
         kept = path.with_name(f"{path.stem}_{options.step}.npz")
         if not kept.exists():
             _recording(options.hours, seed)
-            ensemble = ensemble or Ensemble(manifest, make_engine("auto", manifest.network))
+            ensemble = ensemble or make_ensemble(manifest)
             found = scan(read_recording(path), ensemble, options.step)
             np.savez(kept, p=found.probabilities, s=[str(status) for status in found.statuses])
             path.unlink()
