@@ -258,15 +258,20 @@ def _line(scored: list[Scored], rules: Any) -> str:
 
 
 def _burden(scored: list[Scored]) -> None:
-    """Share of the time of each pattern, true and told by probabilities of half or more."""
-    print("pattern | true % | told % | mean of the difference, largest, over recordings")
+    """Share of the time of each pattern, true and told by steps that reach a probability."""
+    print("pattern, probability | true, told, mean and largest difference over recordings, % of the time")
     for number, kind in enumerate(CLASSES[:-1]):
-        true, told = [], []
-        for one in scored:
-            true.append(sum(stop - start for start, stop, name in one.truth if name == kind) / one.scan.duration_s)
-            told.append(float(np.mean(one.scan.probabilities[:, number] >= 0.5)))
-        apart = np.abs(np.array(true) - told)
-        print(f"{kind:8} {np.mean(true):6.1%} {np.mean(told):6.1%} {apart.mean():6.1%} {apart.max():6.1%}")
+        true = np.array([_seconds(one, kind) / one.scan.duration_s for one in scored])
+        for least in (0.3, 0.4, 0.5):
+            told = np.array([float(np.mean(one.scan.probabilities[:, number] >= least)) for one in scored])
+            apart = np.abs(true - told)
+            print(
+                f"{kind:8} {least:.1f} | {true.mean():6.1%} {told.mean():6.1%} {apart.mean():6.1%} {apart.max():6.1%}"
+            )
+
+
+def _seconds(one: Scored, kind: str) -> float:
+    return sum(stop - start for start, stop, name in one.truth if name == kind)
 
 
 if __name__ == "__main__":
