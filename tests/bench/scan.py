@@ -16,7 +16,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -147,13 +147,12 @@ class NoNetwork:
     def __init__(self, manifest: Any):
         self.manifest = manifest
 
-    def predict(self, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        return np.full((len(images), len(CLASSES)), 1 / len(CLASSES))
+    def predict(self, images: Mapping[str, npt.NDArray[np.float32]]) -> npt.NDArray[np.float64]:
+        return np.full((len(next(iter(images.values()))), len(CLASSES)), 1 / len(CLASSES))
 
 
 def _one(options: argparse.Namespace) -> None:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.engine import make_engine
+    from hbac.ensemble.calibrated import make_ensemble
     from hbac.recordings.read import read_recording
     from hbac.recordings.scan import scan
     from hbac.weights.manifest import read_manifest
@@ -161,7 +160,7 @@ def _one(options: argparse.Namespace) -> None:
     manifest = read_manifest(ROOT / "weights_manifest.json")
     ensemble: Any = NoNetwork(manifest)
     if not options.without_network:
-        ensemble = Ensemble(manifest, make_engine(options.engine, manifest.network))
+        ensemble = make_ensemble(manifest, options.engine)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started, cpu = time.monotonic(), time.process_time()
     hours = options.hours[0]
@@ -204,8 +203,7 @@ def _scores(options: argparse.Namespace) -> None:
 
 
 def _scanned(options: argparse.Namespace) -> Iterator[Scored]:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.engine import make_engine
+    from hbac.ensemble.calibrated import make_ensemble
     from hbac.recordings.quality import Status
     from hbac.recordings.read import read_recording
     from hbac.recordings.scan import Scan, scan
@@ -218,7 +216,7 @@ def _scanned(options: argparse.Namespace) -> Iterator[Scored]:
         kept = path.with_name(f"{path.stem}_{options.step}.npz")
         if not kept.exists():
             _recording(options.hours, seed)
-            ensemble = ensemble or Ensemble(manifest, make_engine("auto", manifest.network))
+            ensemble = ensemble or make_ensemble(manifest)
             found = scan(read_recording(path), ensemble, options.step)
             np.savez(kept, p=found.probabilities, s=[str(status) for status in found.statuses])
             path.unlink()
@@ -260,15 +258,20 @@ def _line(scored: list[Scored], rules: Any) -> str:
 
 
 def _burden(scored: list[Scored]) -> None:
-    """Share of the time of each pattern, true and told by probabilities of half or more."""
-    print("pattern | true % | told % | mean of the difference, largest, over recordings")
+    """Share of the time of each pattern, true and told by steps that reach a probability."""
+    print("pattern, probability | true, told, mean and largest difference over recordings, % of the time")
     for number, kind in enumerate(CLASSES[:-1]):
-        true, told = [], []
-        for one in scored:
-            true.append(sum(stop - start for start, stop, name in one.truth if name == kind) / one.scan.duration_s)
-            told.append(float(np.mean(one.scan.probabilities[:, number] >= 0.5)))
-        apart = np.abs(np.array(true) - told)
-        print(f"{kind:8} {np.mean(true):6.1%} {np.mean(told):6.1%} {apart.mean():6.1%} {apart.max():6.1%}")
+        true = np.array([_seconds(one, kind) / one.scan.duration_s for one in scored])
+        for least in (0.3, 0.4, 0.5):
+            told = np.array([float(np.mean(one.scan.probabilities[:, number] >= least)) for one in scored])
+            apart = np.abs(true - told)
+            print(
+                f"{kind:8} {least:.1f} | {true.mean():6.1%} {told.mean():6.1%} {apart.mean():6.1%} {apart.max():6.1%}"
+            )
+
+
+def _seconds(one: Scored, kind: str) -> float:
+    return sum(stop - start for start, stop, name in one.truth if name == kind)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A simulated EEG that several modules of tests look at, and an ensemble that computes in no time."""
 
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,17 +33,17 @@ class FakeEngine:
 
 
 class FakeEnsemble:
-    """Answers by the loudness of channel 2: any input has an answer of its own."""
+    """Answers by the loudness of channel 2, the mean over its presets: any input has an answer of its own."""
 
-    def __init__(self, batch_size: int = 1, preset: str = "three-zooms-v2"):
+    def __init__(self, batch_size: int = 1, presets: Sequence[str] = ("three-zooms-v2",)):
         self.engine = FakeEngine(batch_size)
-        self.manifest = SimpleNamespace(presets=lambda: (PRESETS[preset],))
+        self.manifest = SimpleNamespace(presets=lambda: tuple(PRESETS[name] for name in presets))
         self.calls: list[int] = []
 
-    def predict(self, images: dict[str, np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
-        (of_preset,) = images.values()
-        self.calls.append(len(of_preset))
-        return np.stack([answer_of(image) for image in of_preset])
+    def predict(self, images: Mapping[str, np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
+        rows = [np.stack([answer_of(image) for image in batch]) for batch in images.values()]
+        self.calls.append(len(rows[0]))
+        return np.mean(rows, axis=0)
 
 
 def answer_of(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]

@@ -43,8 +43,12 @@ def spans(events: list[Event]) -> list[tuple[float, float]]:
 
 
 def test_a_run_at_the_threshold_is_an_event_and_its_highest_step_its_confidence() -> None:
-    (event,) = seizures_of(scan_of([0.1, 0.5, 0.8, 0.49, 0.1]))
+    (event,) = seizures_of(scan_of([0.1, 0.5, 0.8, 0.49, 0.1]), Rules(0.5, 0.5))
     assert (event.onset_s, event.duration_s, event.kind, event.confidence) == (10, 20, "seizure", 0.8)
+
+
+def test_by_default_an_event_begins_at_0_4_and_goes_on_at_half_of_it() -> None:
+    assert spans(seizures_of(scan_of([0.1, 0.2, 0.4, 0.21, 0.19, 0.39, 0.1]))) == [(10, 40)]
 
 
 def test_an_event_goes_on_where_it_keeps_above_the_lower_threshold() -> None:
@@ -96,20 +100,18 @@ def test_the_scorer_of_szcore_counts_the_seizures_as_they_are_told() -> None:
     rng = np.random.default_rng(0)
     for _ in range(10):
         shares = np.repeat(rng.random(60), rng.integers(1, 9, 60)).tolist()
-        told = spans(seizures_of(scan_of(shares)))
+        told = spans(seizures_of(scan_of(shares), Rules(0.5, 0.5)))
         raw = [(10.0 * n, 10.0 * n + 10) for n, share in enumerate(shares) if share >= 0.5]
-        both = [Annotation(events, 10, 100 * len(shares)) for events in (raw, told)]
-        scored = EventScoring(*both)
-        split = [span for span in spans(seizures_of(scan_of(shares), Rules(merge_s=0))) if span]
-        assert split
-        assert scored.hyp.events == scored.ref.events
+        scored = EventScoring(*(Annotation(events, 10, 100 * len(shares)) for events in (raw, told)))
+        assert len(told) > 3
+        assert scored.hyp.events == scored.ref.events == told
 
 
 @pytest.mark.parametrize(
     "rules, message",
     [
         (Rules(threshold=1.5), "threshold: expected 0 to 1, received 1.5"),
-        (Rules(threshold=0.4), "keep: expected the threshold 0.4 at most, received 0.5"),
+        (Rules(threshold=0.4, keep=0.5), "keep: expected the threshold 0.4 at most, received 0.5"),
         (Rules(merge_s=-1), "merge_s: expected 0 to inf, received -1"),
         (Rules(split_s=0), "split_s: expected more than 0, received 0"),
         (Rules(threshold=float("nan")), "threshold: expected 0 to 1, received nan"),

@@ -10,8 +10,7 @@ from conftest import ROOT
 from recordings.conftest import answer_of
 
 import hbac
-from hbac.ensemble.calibrated import Ensemble
-from hbac.network.engine import make_engine
+from hbac.ensemble.calibrated import make_ensemble
 from hbac.preprocessing.multitaper import host_spectrogram
 from hbac.preprocessing.presets import PRESETS
 from hbac.recordings import scan as scanning
@@ -52,6 +51,15 @@ def test_a_smaller_step_has_the_same_answers_at_the_same_moments(eeg: np.ndarray
     of_10, of_2 = scan(recording, fake()), scan(recording, fake(), step_s=2)
     assert len(of_2.statuses) == 35
     np.testing.assert_allclose(of_2.probabilities[2::5], of_10.probabilities, atol=1e-5)
+
+
+def test_an_ensemble_of_several_presets_has_the_input_of_each(eeg: np.ndarray, fake: Any) -> None:  # type: ignore[type-arg]
+    uv = eeg[: 90 * 200].copy()
+    uv[30 * 200 : 50 * 200] = np.nan
+    names = ("three-zooms-v1", "starter-v1")
+    both, *alone = [scan(ArrayRecording(uv), fake(1, some)) for some in (names, names[:1], names[1:])]
+    np.testing.assert_allclose(both.probabilities, np.mean([one.probabilities for one in alone], axis=0), atol=1e-6)
+    assert np.flatnonzero(~both.answered).tolist() == [3, 4]
 
 
 def test_a_recording_of_nothing_but_gaps_has_no_answer(fake: Any) -> None:
@@ -108,10 +116,7 @@ def test_probabilities_are_those_of_predict(eeg: np.ndarray, tmp_path: Path) -> 
     hbac.predict(settings)
     predicted = pd.read_csv(output).set_index("eeg_id").loc[list(onsets)].to_numpy()
 
-    manifest = hbac.read_manifest(manifest_path)
-    ensemble = Ensemble(manifest, make_engine("auto", manifest.network))
-    found = scan(ArrayRecording(eeg), ensemble)
-    ensemble.engine.close()
+    found = scan(ArrayRecording(eeg), make_ensemble(hbac.read_manifest(manifest_path)))
     scanned = found.probabilities[[onset // 10 for onset in onsets.values()]]
     assert np.abs(scanned - predicted).max() < 1e-3
     assert np.ptp(predicted, axis=0).max() > 0.1

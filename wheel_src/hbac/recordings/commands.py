@@ -33,11 +33,11 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     add(
         "--threshold",
         type=float,
-        default=0.5,
+        default=0.4,
         metavar="P",
         help="probability from which a pattern is an event [%(default)s]",
     )
-    keep = "probability from which the steps beside such a one belong to the event [the threshold]"
+    keep = "probability from which the steps beside such a one belong to the event [half the threshold]"
     add("--keep", type=float, metavar="P", help=keep)
     add("--shortest", type=float, default=10.0, metavar="S", help="seconds of an event at least [%(default)g]")
     add("--merge", type=float, default=90.0, metavar="S", help="seizures less than that apart are one [%(default)g]")
@@ -67,7 +67,7 @@ def settings_of(options: argparse.Namespace, **more: Any) -> "ScanSettings":
     from hbac.recordings.events import Rules
     from hbac.recordings.run import ScanSettings
 
-    keep = options.threshold if options.keep is None else options.keep
+    keep = options.threshold / 2 if options.keep is None else options.keep
     return ScanSettings(
         manifest=options.manifest,
         step_s=options.step,

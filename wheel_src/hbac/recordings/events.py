@@ -24,8 +24,8 @@ ROUNDING_S: Final = 1e-6
 class Rules:
     """How probabilities become events. The defaults scored best on simulated recordings (`tests/bench/scan.py`)."""
 
-    threshold: float = 0.5  # that a step reaches where an event is
-    keep: float = 0.5  # that an event's other steps reach, on both sides of one that reaches the threshold
+    threshold: float = 0.4  # that a step reaches where an event is
+    keep: float = 0.2  # that an event's other steps reach, on both sides of one that reaches the threshold
     shortest_s: float = 10.0  # of an event
     merge_s: float = 90.0  # seizures less than that apart are one
     split_s: float = 300.0  # longest seizure; what lasts longer is several, one after the other
