@@ -9,6 +9,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CONFIG := wheel_src/pyproject.toml
+# A file's tests stay in one worker, and files are taken in the order of tests/conftest.py, not by their numbers of tests.
+PYTEST = $(BIN)/python -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export TF_CPP_MIN_LOG_LEVEL := 2
 
@@ -20,7 +22,7 @@ help:
 
 .venv/ready: tests/requirements.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-compile --requirement tests/requirements.txt
 	touch $@
 
 wheel: .venv/ready
@@ -36,10 +38,10 @@ demo: wheel
 	@echo "The submission: demo/submission.csv; what happened to each record: demo/submission_report.json"
 
 test: .venv/ready
-	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadfile tests
+	$(PYTEST) tests
 
 check: lint
-	$(BIN)/python -m pytest -c $(CONFIG) --rootdir . -n 2 --dist loadfile -m "not slow" tests
+	$(PYTEST) -m "not slow" tests
 
 lint: .venv/ready
 	$(BIN)/ruff check --config $(CONFIG) .

@@ -17,10 +17,23 @@ SAMPLE = ROOT.parent / "shared" / "data" / "hms_sample"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+LONGEST = (  # files by how long they take, as `pytest --durations 0` tells
+    "kernel/test_kaggle.py",
+    "preprocessing/test_readers.py",
+    "ensemble/test_calibrated.py",
+    "weights/test_keras_files.py",
+    "inference/test_run.py",
+    "machine/test_packages.py",
+    "kernel/test_train.py",
+    "preprocessing/test_damage.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with many slow tests come first: two workers then end at about the same time."""
+    """The longest files come first, then those with many slow tests: two workers then end at about the same time."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    place = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(item.path, len(place)), -slow[item.path]))
 
 
 def package_folder() -> str:
@@ -29,6 +42,11 @@ def package_folder() -> str:
     assert spec is not None
     assert spec.origin is not None
     return str(Path(spec.origin).parents[1])
+
+
+def python_path() -> str:
+    """PYTHONPATH for processes: the tested package, and what is on this process's, as `shallow_network` puts there."""
+    return os.pathsep.join(filter(None, [package_folder(), os.environ.get("PYTHONPATH", "")]))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
@@ -98,14 +116,38 @@ def dist(tmp_path_factory: pytest.TempPathFactory, manifest: Path) -> Path:
     )
 
 
+@pytest.fixture(scope="session")
+def one_block(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH that makes the networks of other processes those of `shallow_network`."""
+    from helpers_folds import SITE
+
+    folder = tmp_path_factory.mktemp("one_block")
+    (folder / "sitecustomize.py").write_text(SITE)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def shallow_network() -> Iterator[None]:
-    """One block in place of sixteen, for tests of what surrounds the network: TensorFlow traces it in a tenth of the time."""
+def shallow_network(one_block: Path) -> Iterator[None]:
+    """One block in place of sixteen, for tests of what surrounds the network: TensorFlow traces it in a tenth of the time.
+
+    In this process and, where they take `python_path`, in those that it starts.
+    """
+    from helpers_folds import ONE_BLOCK
+
     from hbac.network import resnet
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(resnet, "STAGES", ((2, 1, 2),))
+        patch.setattr(resnet, "STAGES", ONE_BLOCK)
+        patch.setenv("PYTHONPATH", str(one_block))
         yield
+
+
+@pytest.fixture(scope="module")
+def shallow_manifest(tmp_path_factory: pytest.TempPathFactory, shallow_network: None) -> Path:
+    """A manifest of three random folds of width 8 and one block."""
+    from helpers_folds import write_random_folds
+
+    return made_once(tmp_path_factory, "shallow_folds", write_random_folds) / "weights_manifest.json"
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +156,7 @@ def hbac() -> Callable[..., subprocess.CompletedProcess[str]]:
 
     def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "hbac", *map(str, arguments)]
-        environment = {**os.environ, "PYTHONPATH": package_folder()}
+        environment = {**os.environ, "PYTHONPATH": python_path()}
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, **options)  # type: ignore[call-overload, no-any-return]
 
     return run

@@ -4,6 +4,9 @@ pytest's import mode puts no test folder on the path; `pythonpath` in `wheel_src
 """
 
 import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +15,57 @@ import numpy as np
 import pytest
 
 from hbac import hms
-from hbac.network.families import shapes
-from hbac.network.graph import Tensors
+from hbac.network import resnet
+from hbac.network.families import FAMILIES, shapes
+from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, NetworkSettings
 from hbac.preprocessing.golden import golden_eeg, golden_power
+from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import PRESETS, make_image
-from hbac.preprocessing.three_zooms import THREE_ZOOMS, ImageSettings
+from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.weights.manifest import MANIFEST_NAME, write_manifest
 from hbac.weights.tensors import write_safetensors
 
+MIXED = (PRESETS["three-zooms-v2"], PRESETS["starter-v1"])
 LOGIT_SPREAD = 1.0  # standard deviation, over a few images, of the logits that `write_random_folds` aims at
+
+
+ONE_BLOCK = ((2, 1, 2),)  # stages of a ResNet50 of one block, which TensorFlow traces in a tenth of the time
+# What Python runs as it starts, where a module of this text is named `sitecustomize` or a .pth file imports it: the hbac
+# of that process, and of those that it starts, has networks of one block.
+SITE = f"""
+import importlib.machinery, sys
+
+class OneBlock:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "hbac.network.resnet":
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            execute = spec.loader.exec_module
+            spec.loader.exec_module = lambda module: (execute(module), setattr(module, "STAGES", {ONE_BLOCK}))
+            return spec
+
+sys.meta_path.insert(0, OneBlock)
+"""
+
+# A ResNet50 of five blocks in place of sixteen, which Keras builds and saves in a third of the time. Its layers have their
+# names from the whole one: an identical pair of blocks, a stage that begins with a stride, a shortcut with a twin.
+SHALLOW, SHALLOW_STAGES, SHALLOW_BACKBONE = "shallow", ((1, 3, 1), (2, 2, 2)), "conv3_block2_out"
+
+
+@contextmanager
+def shallow_family() -> Iterator[None]:
+    """While it lasts there is a family `SHALLOW`."""
+
+    def graph(settings: NetworkSettings) -> Graph:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resnet, "STAGES", SHALLOW_STAGES)
+            return resnet.resnet50(settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        family = replace(FAMILIES["resnet50"], name=SHALLOW, graph=graph, backbone=SHALLOW_BACKBONE)
+        patch.setitem(FAMILIES, SHALLOW, family)  # type: ignore[arg-type]
+        yield
 
 
 def random_tensors(settings: NetworkSettings, seed: int, head: bool = True) -> Tensors:
@@ -55,7 +99,7 @@ def write_random_folds(
     folds: int = 3,
     seed: int = 0,
     temperature: float = 1.0,
-    preprocessing: ImageSettings = PRESETS[THREE_ZOOMS],
+    preprocessing: Preset = PRESETS[THREE_ZOOMS],
     weights: tuple[float, ...] | None = None,
 ) -> Path:
     """Write random folds and their manifest; fold i counts `weights[i]`, 1, 2, 3 ... by default.
@@ -93,7 +137,21 @@ def write_random_folds(
     return folder / MANIFEST_NAME
 
 
-def golden_variants(settings: ImageSettings) -> np.ndarray:
+def write_mixed_folds(
+    folder: Path, presets: Sequence[Preset] = MIXED, mean: str = "arithmetic", width: int = 1, folds: int = 2
+) -> Path:
+    """Write a mixed manifest of random folds, a member a preset, named a, b ..., weighing 3, 4 ...; its path."""
+    from hbac.weights.compose import Share, compose
+    from hbac.weights.manifest import read_manifest
+
+    shares = []
+    for number, preset in enumerate(presets):
+        made = write_random_folds(folder / f"of{number}", width, folds, number, 1.0 + 0.3 * number, preset)
+        shares.append(Share("abcdefgh"[number], read_manifest(made), 3.0 + number))
+    return compose(shares, folder / "mixed", "random members, for tests only", mean)
+
+
+def golden_variants(settings: Preset) -> np.ndarray:
     """(6, 400, 300, 3) images that differ as records do: whole, halves missing, quiet, loud, backwards."""
     eeg, power = golden_eeg(), golden_power()
     return np.stack(
@@ -108,7 +166,7 @@ def golden_variants(settings: ImageSettings) -> np.ndarray:
     )
 
 
-def _set_heads(folds: list[Tensors], engine: Any, preprocessing: ImageSettings, seed: int) -> None:
+def _set_heads(folds: list[Tensors], engine: Any, preprocessing: Preset, seed: int) -> None:
     """Scale and shift each head in place, so that logits spread by `LOGIT_SPREAD` around small random offsets."""
     rng = np.random.default_rng(seed)
     images = golden_variants(preprocessing)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import ROOT
+from helpers_folds import SITE
 
 BUILT = ("build_wheel.sh", "LICENSE", "kernel", "wheel_src")
 IGNORED = shutil.ignore_patterns("__pycache__", ".*_cache", "*.egg-info")
@@ -127,6 +128,7 @@ class Kaggle:
     environment: Path
     folder: Path
     sandboxed: bool
+    one_block: bool = False  # of sixteen of the network
 
     def run(self, dist: Path, kernel: str, mounted: Path, arguments: list[str]) -> subprocess.CompletedProcess[str]:
         """Run a pushed kernel ("hbac-infer", "hbac-train-notebook", ...) in `self.folder / "working"`."""
@@ -135,6 +137,9 @@ class Kaggle:
             folder.mkdir(parents=True)
         for installed in self.environment.glob("lib/python*/site-packages/hbac*"):
             shutil.rmtree(installed)
+        (site,) = self.environment.glob("lib/python*/site-packages")
+        (site / "one_block.py").write_text(SITE if self.one_block else "")
+        (site / "one_block.pth").write_text("import one_block\n")
         pushed = dist / "kaggle" / kernel
         code = (pushed / json.loads((pushed / "kernel-metadata.json").read_text())["code_file"]).read_text()
         if not self.sandboxed:

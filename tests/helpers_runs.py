@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from conftest import ROOT, package_folder
+from conftest import ROOT, package_folder, python_path
 
 from hbac.hms import eeg_folder, spectrogram_folder
 from hbac.simulation.dataset import simulate
@@ -31,6 +34,17 @@ def make_data(folder: Path, records: int, seed: int, bases: int = 6) -> Path:
     many.to_csv(out / "test.csv", index=False)
     many[["eeg_id"]].to_csv(out / "sample_submission.csv", index=False)  # the order of rows is its own
     return out
+
+
+def kill_after(lines: int, command: Sequence[object], journal: Path) -> None:
+    """Run `hbac` and kill it as soon as its journal has so many lines."""
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    arguments = [sys.executable, "-m", "hbac", *map(str, command)]
+    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not (journal.exists() and len(journal.read_text().splitlines()) >= lines):
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
 
 
 def make_weights(folder: Path, folds: int = 1) -> Path:
@@ -56,7 +70,7 @@ def patched(code: str, words: list[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([package_folder(), str(ROOT / "tests")])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([python_path(), str(ROOT / "tests")])}
 
 
 def run(words: list[str], **options: Any) -> subprocess.CompletedProcess[str]:

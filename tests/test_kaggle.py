@@ -57,6 +57,22 @@ def test_nothing_deeper_than_a_folder_s_top_is_searched(tmp_path: Path) -> None:
         kaggle.find_manifest([tmp_path])
 
 
+def test_imagenets_file_is_found_by_its_name_and_known_by_its_digest(tmp_path: Path) -> None:
+    attached = [tmp_path / name for name in ("a", "b", "c")]
+    for folder in attached:
+        folder.mkdir()
+    (attached[0] / "other_notop.h5").write_bytes(b"weights")
+    md5 = "63f4f1e9b725370f459720575cd5f953"  # printf weights | md5sum
+    assert kaggle.find_imagenet(attached, "notop.h5", md5) is None
+    (attached[1] / "notop.h5").write_bytes(b"weights")
+    assert kaggle.find_imagenet(attached, "notop.h5", md5) == attached[1] / "notop.h5"
+    with pytest.raises(InputError, match=f"expected the file of MD5 0{md5[1:]}.*received one of {md5}"):
+        kaggle.find_imagenet(attached, "notop.h5", f"0{md5[1:]}")
+    (attached[2] / "notop.h5").write_bytes(b"weights")
+    with pytest.raises(InputError, match=f"expected notop.h5 once, received {attached[1]}.*, {attached[2]}"):
+        kaggle.find_imagenet(attached, "notop.h5", md5)
+
+
 def test_what_was_typed_comes_after_what_is_attached(tmp_path: Path) -> None:
     data, manifest = competition(tmp_path / "hms"), weights(tmp_path / "w")
     attached = [tmp_path / "hms", tmp_path / "w"]

@@ -52,7 +52,7 @@ def main(images: str, rows: int) -> None:
     from hbac.processes import usable_cores
     from hbac.training.batches import epoch_batches
     from hbac.training.rows import TrainData
-    from hbac.training.views import ViewSettings
+    from hbac.training.schedule import ViewSettings
 
     settings = PRESETS[THREE_ZOOMS]
     cached = settings.to_uint8(np.load(images))

@@ -26,7 +26,7 @@ from hbac.preprocessing.presets import PRESETS, STARTER
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.weights.checkpoints import Checkpoint, load_fold, new_manifest
 from hbac.weights.keras_files import export_keras
-from hbac.weights.manifest import MANIFEST_NAME, Fold, Manifest, read_manifest, write_manifest
+from hbac.weights.manifest import MANIFEST_NAME, Fold, Manifest, Member, read_manifest, write_manifest
 from hbac.weights.tensors import set_weights, write_safetensors
 
 NET = NetworkSettings(width=8)
@@ -325,6 +325,11 @@ class FixedEngine:
         pass
 
 
+def changed(manifest, **parts):
+    """A manifest whose only member has other parts."""
+    return replace(manifest, members=(replace(manifest.only, **parts),))
+
+
 def logits_of(golden):
     return np.log(np.maximum(golden, 1e-9))
 
@@ -364,7 +369,7 @@ def test_a_golden_answer_must_be_met_within_its_tolerance(manifest, by, descript
 def test_a_fold_in_anothers_place_is_refused(folder, manifest, tmp_path):
     """Good files with good digests, but each with the other's golden answer."""
     a, b, c = manifest.folds
-    swapped = replace(manifest, folds=(replace(a, golden=b.golden), replace(b, golden=a.golden), c))
+    swapped = changed(manifest, folds=(replace(a, golden=b.golden), replace(b, golden=a.golden), c))
     with pytest.raises(WeightsError, match=r"random_fold0\.safetensors: expected the golden record's answer"):
         Ensemble(swapped, TensorFlowEngine(manifest.network))
 
@@ -395,7 +400,7 @@ def test_a_changed_fold_is_refused_before_a_network_is_built(folder, tmp_path):
 @pytest.mark.parametrize("preset", [THREE_ZOOMS, STARTER])
 def test_unchanged_preprocessing_passes(folder, manifest, preset):
     settings = PRESETS[preset]
-    image = check_preprocessing(replace(manifest, preprocessing=settings, golden_image=probe(golden_image(settings))))
+    image = check_preprocessing(changed(manifest, preprocessing=settings, golden_image=probe(golden_image(settings))))
     assert image.shape == (400, 300, 3)
 
 
@@ -478,9 +483,8 @@ def test_a_wrong_keras_file_named_by_a_manifest_is_refused(tmp_path):
     path = tmp_path / "best_model.keras"
     export_keras(random_tensors(net, 0), net, path)
     fold = Fold(path.name, sha256_of(path), path.stat().st_size, 1.0, {}, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
-    manifest = Manifest(
-        tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, [], (fold,), {}
-    )
+    member = Member(NET, PRESETS[THREE_ZOOMS], 1.0, [], (fold,))
+    manifest = Manifest(tmp_path, "t", (member,), (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, {})
     with pytest.raises(
         WeightsError, match=r"best_model\.keras: .*'conv1_conv': expected .* with filters 8, received 2"
     ):

@@ -42,7 +42,7 @@ class Readers:
         return self.ready.pop(0)
 
 
-def predicted(images: np.ndarray[Any, Any], *_: object) -> np.ndarray[Any, Any]:
+def predicted(member: int, images: np.ndarray[Any, Any], *_: object) -> np.ndarray[Any, Any]:
     return np.tile(np.array([1.0, 0, 0, 0, 0, 0]), (len(images), 1))
 
 
@@ -50,11 +50,12 @@ def predicted(images: np.ndarray[Any, Any], *_: object) -> np.ndarray[Any, Any]:
 def test_every_id_is_answered_once_though_time_ends_in_the_middle_of_a_batch(batch_size: int) -> None:
     clock = [0.0]
     image = np.zeros((2, 2, 3), np.float32)
-    ready = [Loaded(Record(i, None, None, Path("x"), None), image, Status.OK) for i in (5, 6, 7)]
+    ready = [Loaded(Record(i, None, None, Path("x"), None), {"p": image}, Status.OK) for i in (5, 6, 7)]
+    member = SimpleNamespace(preprocessing=SimpleNamespace(preset="p"), weight=1.0)
     ensemble: Any = SimpleNamespace(
         engine=SimpleNamespace(streams=1, batch_size=batch_size),
-        manifest=SimpleNamespace(class_prior=(0.0, 0, 0, 0, 0, 2.0)),
-        predict=predicted,
+        manifest=SimpleNamespace(class_prior=(0.0, 0, 0, 0, 0, 2.0), members=[member], mean="arithmetic"),
+        answer_of=predicted,
     )
     readers: Any = Readers(ready, clock)
     received = list(answers(readers, [5, 6, 7, 8, 9], ensemble, Budget(100.0, Effort(1, False), 0.0, lambda: clock[0])))

@@ -4,7 +4,7 @@ import pytest
 
 from hbac.durations import parse_duration
 from hbac.errors import InputError
-from hbac.inference.budget import Budget, Effort
+from hbac.inference.budget import Budget, Effort, Part
 
 
 class Clock:
@@ -129,3 +129,54 @@ def test_durations_are_read(text: str, seconds: float) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="8h30m"):
         parse_duration(text)
+
+
+CHEAP_AND_DEAR = (Part(weight=0.5), Part(weight=0.5, flips=False))
+
+
+def run_mixed(
+    limit_s: float, records: int, pass_s: tuple[float, float], parts: tuple[Part, Part] = CHEAP_AND_DEAR
+) -> tuple[float, list[Effort]]:
+    """As `run`, of two members with two folds each, a pass of which takes `pass_s`; two records are under way at once."""
+    clock = Clock()
+    budget = Budget(limit_s, MIXED, 0.0, clock, parts=parts)
+    budget.begin()
+    plans = []
+    for remaining in range(records, 0, -2):
+        plan = budget.effort(remaining)
+        passes = [part.passes(folds, plan.flip) for part, folds in zip(parts, plan.of_members)]
+        seconds = [count * one for count, one in zip(passes, pass_s)]
+        clock.now += sum(seconds)
+        for _ in range(2):
+            budget.done(passes, 1, seconds)
+        plans.append(plan)
+    return clock.now, plans
+
+
+MIXED = Effort(4, True, (2, 2))
+
+
+def test_with_time_enough_every_member_takes_part() -> None:
+    assert set(run_mixed(10_000, 50, (1.0, 2.0))[1]) == {MIXED}
+
+
+def test_flips_go_first_and_then_the_member_that_is_dearest_for_its_weight() -> None:
+    """Two records take 8 s, 6 s without flips, 4 s with one fold of the dear member, 3 s with one of each, then 1 s."""
+    early = [run_mixed(limit_s, 50, (1.0, 2.0))[1][3].members for limit_s in (220, 190, 140, 90, 30)]
+    assert early == [(2, 2), (2, 2), (2, 1), (1, 1), (1, 0)]
+    plans = {plan for limit_s in range(40, 220, 10) for plan in run_mixed(limit_s, 50, (1.0, 2.0))[1]}
+    assert {plan.members for plan in plans if plan.flip} == {(2, 2)}
+    assert Effort(4, False, (2, 2)) in plans
+
+
+def test_a_member_that_weighs_more_stays_though_it_is_dearer() -> None:
+    parts = (Part(weight=0.1), Part(weight=0.9))
+    early = [run_mixed(limit_s, 50, (1.0, 2.0), parts)[1][3].members for limit_s in (145, 120, 60)]
+    assert early == [(1, 2), (0, 2), (0, 1)]
+
+
+@pytest.mark.parametrize("limit_s", [30, 60, 100, 150, 200])
+def test_a_mixed_run_ends_in_time(limit_s: float) -> None:
+    end, plans = run_mixed(limit_s, 50, (0.5, 3.0))
+    assert len(plans) == 25
+    assert end <= limit_s

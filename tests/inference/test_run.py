@@ -5,12 +5,7 @@ import io
 import json
 import os
 import shutil
-import signal
 import stat
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import package_folder
+from helpers_runs import kill_after
 
 from hbac.ensemble.calibrated import Ensemble
 from hbac.ensemble.prior import ENOUGH
@@ -357,17 +352,6 @@ def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSe
         written.append(output.read_bytes())
     assert written[0] == written[1] == written[2]
     assert len(written[0].splitlines()) == 7
-
-
-def kill_after(lines: int, command: Sequence[object], journal: Path) -> None:
-    """Run `hbac` and kill it as soon as its journal has so many lines."""
-    environment = {**os.environ, "PYTHONPATH": package_folder()}
-    arguments = [sys.executable, "-m", "hbac", *map(str, command)]
-    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not (journal.exists() and len(journal.read_text().splitlines()) >= lines):
-            assert process.poll() is None
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
 
 
 @pytest.mark.slow

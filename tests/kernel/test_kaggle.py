@@ -32,11 +32,11 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return bare_environment(tmp_path_factory.mktemp("environment") / "venv")
 
 
-def machine(environment: Path, folder: Path) -> Kaggle:
+def machine(environment: Path, folder: Path, one_block: bool = False) -> Kaggle:
     """With namespaces where they are allowed, else the nearest thing, said aloud."""
     if not namespaces_allowed():
         print("this machine allows no namespaces (unshare -rmn): kernels run on copies that name another folder")
-    return Kaggle(environment, folder / "kaggle", sandboxed=namespaces_allowed())
+    return Kaggle(environment, folder / "kaggle", sandboxed=namespaces_allowed(), one_block=one_block)
 
 
 def ids_of(data: Path) -> list[int]:
@@ -51,7 +51,7 @@ def outputs(cells: list[dict]) -> str:  # type: ignore[type-arg]
 def test_a_pushed_kernel_does_its_work(
     layout: str, wheel: str, kernel: str, dist: Path, simulated: Path, environment: Path, tmp_path: Path
 ) -> None:
-    kaggle = machine(environment, tmp_path)
+    kaggle = machine(environment, tmp_path, one_block="train" in kernel)
     mounted = mount(tmp_path / "input", layout, wheel, dist, simulated)
     done = kaggle.run(dist, kernel, mounted, TINY if "train" in kernel else [])
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -16,8 +16,13 @@ from hbac.weights.manifest import read_manifest
 
 COMMAND = [sys.executable, str(ROOT / "kernel" / "train.py"), "--width=8", "--fold-count=2", "--epochs=1,1"]
 COMMAND += ["--row-steps=2,1", "--batch-size=18", "--precision=float32"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": ""}
 PATIENCE_S = 600
+
+
+@pytest.fixture(scope="module")
+def environment(one_block: Path) -> dict[str, str]:
+    """Without hbac on the path, and with networks of one block."""
+    return {**os.environ, "PYTHONPATH": str(one_block)}
 
 
 def children(pid: int) -> list[int]:
@@ -32,14 +37,16 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.slow
-def test_killed_with_a_process_on_each_gpu_it_goes_on_where_it_was(simulated: Path, tmp_path: Path) -> None:
+def test_killed_with_a_process_on_each_gpu_it_goes_on_where_it_was(
+    simulated: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
     """All processes are gone after a SIGKILL; what was finished is not done again; more kills are in `make fuzz`."""
     output = tmp_path / "killed"
     command = [*COMMAND, "--data", str(simulated), "--output", str(output), "--gpus", "0,1", "--resume"]
-    process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE_S
     while not list(output.glob("*.state")) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.02)
     parts = children(process.pid)
     assert process.poll() is None
     process.kill()
@@ -50,7 +57,7 @@ def test_killed_with_a_process_on_each_gpu_it_goes_on_where_it_was(simulated: Pa
     assert not any(map(alive, parts))
     kept = sum(read_progress(state).epochs_done for state in output.glob("*.state"))
     assert 1 <= kept < 4
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("epoch") == 4 - kept
     assert [read_progress(output / f"fold{fold}.state").epochs_done for fold in range(2)] == [2, 2]
@@ -58,9 +65,9 @@ def test_killed_with_a_process_on_each_gpu_it_goes_on_where_it_was(simulated: Pa
     assert "WARNING" not in done.stderr
 
 
-def test_what_the_user_has_to_mend_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+def test_what_the_user_has_to_mend_is_one_line_and_exit_code_2(tmp_path: Path, environment: dict[str, str]) -> None:
     command = [*COMMAND, "--data", str(tmp_path / "none"), "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 2
     assert done.stderr.startswith("hbac: error: ")
     assert done.stderr.count("\n") == 1

@@ -5,8 +5,9 @@ import pytest
 
 from hbac.errors import InputError
 from hbac.network.families import backbone_graph, whole_graph
-from hbac.network.graph import KINDS, Graph, Layer, Sketch, keras_order
-from hbac.network.keras_model import build_keras
+from hbac.network.graph import Graph, Layer, Sketch, keras_order
+from hbac.network.keras_model import FUNCTIONS, build_keras
+from hbac.network.kinds import KINDS, REQUIRED
 from hbac.network.settings import HEAD, NetworkSettings
 
 IMAGE = Layer("image", "InputLayer", {"batch_shape": (None, 8, 6, 3)})
@@ -56,16 +57,30 @@ def test_layers_with_stated_and_with_default_arguments_are_equal() -> None:
     assert Layer("a", "Conv2D", {**stated, "strides": (2, 2)}, ("image",)) != CONV
 
 
-def test_defaults_are_those_of_keras() -> None:
+OWN_KINDS = ("Bidirectional", *FUNCTIONS)  # that are no classes of `keras.layers` with our arguments
+
+
+@pytest.mark.parametrize("kind", sorted(set(KINDS) - set(OWN_KINDS) - {"InputLayer"}))
+def test_defaults_are_those_of_keras(kind: str) -> None:
     """What a layer made without them says in its own config."""
-    needed = {"filters": 4, "kernel_size": (3, 3), "activation": "relu", "rate": 0.5, "units": 2}
-    for name, kind in KINDS.items():
-        if name == "InputLayer":
-            continue
-        layer = getattr(keras.layers, name)(**{key: needed[key] for key in kind.arguments if key in needed})
-        for argument, default in kind.arguments.items():
-            expected = needed.get(argument, default)
-            assert layer.get_config()[argument] == expected, (name, argument)
+    axes = 1 if kind.endswith("1D") else 2
+    needed = {
+        **{"filters": 4, "kernel_size": (3,) * axes, "activation": "relu", "rate": 0.5, "units": 2, "scale": 2.0},
+        **{
+            "height": 4,
+            "width": 5,
+            "target_shape": (2, 3),
+            "dims": (2, 1),
+            "n": 3,
+            "pool_size": (2,) * axes,
+            "strides": (2,) * axes,
+        },
+    }
+    known = KINDS[kind].arguments
+    stated = {key: needed[key] for key, argument in known.items() if argument.default is REQUIRED}
+    config = getattr(keras.layers, kind)(**stated).get_config()
+    for name, argument in known.items():
+        assert argument.check(config[name]) == stated.get(name, argument.default), (name, config[name])
 
 
 def test_a_part_ends_in_the_layer_that_is_asked_for() -> None:

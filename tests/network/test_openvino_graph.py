@@ -8,7 +8,7 @@ from helpers_folds import random_tensors, relative_difference
 
 from hbac.errors import InputError
 from hbac.network.batch_norm import fold_batch_norm
-from hbac.network.families import logits_graph, whole_graph
+from hbac.network.families import logits_graph
 from hbac.network.graph import Graph, Sketch, Tensors
 from hbac.network.keras_model import build_keras
 from hbac.network.openvino_graph import openvino_model
@@ -33,6 +33,16 @@ def by_keras(graph: Graph, tensors: Tensors, image: np.ndarray) -> np.ndarray:
 
 def nodes(graph: Graph, tensors: Tensors) -> Counter[str]:
     return Counter(op.get_type_name() for op in openvino_model(graph, tensors).get_ordered_ops())
+
+
+def check(graph: Graph) -> Counter[str]:
+    """That an image mostly below 0 gets Keras's answer; gives how many nodes of each type there are."""
+    rng = np.random.default_rng(1)
+    tensors: Tensors = {n: rng.normal(0, 1, s).astype(np.float32) for n, s in tensor_shapes(graph).items()}
+    image = rng.normal(-0.5, 1, (1, *graph.layers[0]["batch_shape"][1:])).astype(np.float32)
+    expected = by_keras(graph, tensors, image)
+    np.testing.assert_allclose(compute(graph, tensors, image), expected, rtol=1e-5, atol=1e-6)
+    return nodes(graph, tensors)
 
 
 @pytest.mark.slow
@@ -89,12 +99,7 @@ def padded(before: str | None, window: str, padding: str = "valid", strides: tup
     ],
 )
 def test_a_padding_is_merged_only_where_the_answer_stays(graph: Graph, merged: bool) -> None:
-    rng = np.random.default_rng(1)
-    tensors: Tensors = {n: rng.normal(0, 1, s).astype(np.float32) for n, s in tensor_shapes(graph).items()}
-    image = rng.normal(-2, 1, (1, 9, 8, 2)).astype(np.float32)
-    assert nodes(graph, tensors)["Pad"] == (0 if merged else 1)
-    expected = by_keras(graph, tensors, image)
-    np.testing.assert_allclose(compute(graph, tensors, image), expected, rtol=1e-5, atol=1e-6)
+    assert check(graph)["Pad"] == (0 if merged else 1)
 
 
 def test_a_padding_with_other_users_is_kept() -> None:
@@ -106,24 +111,43 @@ def test_a_padding_with_other_users_is_kept() -> None:
     net.add("GlobalAveragePooling2D", "mean", x)
     graph = net.graph("shared")
     assert paddings(graph)["padding"] == ((1, 1), (1, 1))
-    rng = np.random.default_rng(1)
-    tensors: Tensors = {n: rng.normal(0, 1, s).astype(np.float32) for n, s in tensor_shapes(graph).items()}
-    image = rng.normal(0, 1, (1, 9, 8, 2)).astype(np.float32)
-    np.testing.assert_allclose(compute(graph, tensors, image), by_keras(graph, tensors, image), rtol=1e-5, atol=1e-6)
+    check(graph)
 
 
-def test_what_has_no_converter_is_refused_by_name() -> None:
-    settings = NetworkSettings(width=2, input_shape=(64, 64, 3))
-    tensors = random_tensors(settings, 3)
-    with pytest.raises(
-        InputError, match="layer conv1_bn: expected one of .* for OpenVINO, received BatchNormalization"
-    ):
-        openvino_model(logits_graph(settings), tensors)
-    with pytest.raises(InputError, match="layer probabilities: expected relu for OpenVINO, received 'softmax'"):
-        openvino_model(*fold_batch_norm(whole_graph(settings), tensors))
+@pytest.mark.parametrize(
+    ("window", "arguments"),
+    [
+        ("Conv2D", {"filters": 3, "kernel_size": 2}),
+        ("DepthwiseConv2D", {"kernel_size": 2}),
+        ("MaxPooling2D", {"pool_size": 2, "strides": 2}),
+    ],
+)
+def test_a_padding_as_large_as_the_window_is_kept(window: str, arguments: dict[str, object]) -> None:
+    """The maximum of a window that holds padding alone is 0, not that of nothing."""
+    net = Sketch()
+    x = net.add("InputLayer", "image", batch_shape=(None, 4, 4, 2))
+    x = net.add("Activation", "positive", x, activation="relu")
+    x = net.add("ZeroPadding2D", "padding", x, padding=((2, 1), (0, 0)))
+    net.add(window, "window", x, **arguments)
+    graph = net.graph("padded")
+    assert paddings(graph)["padding"] == ((2, 1), (0, 0))
+    check(graph)
+
+
+@pytest.mark.parametrize("kind", ["Conv1D", "DepthwiseConv1D", "SeparableConv1D", "MaxPooling1D", "AveragePooling1D"])
+def test_a_padding_of_a_wave_is_merged_where_the_answer_stays(kind: str) -> None:
+    size = {"pool_size": 3, "strides": 2} if "Pooling" in kind else {"kernel_size": 3, "dilation_rate": 2}
+    filters = {"filters": 3} if kind in ("Conv1D", "SeparableConv1D") else {}
+    net = Sketch()
+    x = net.add("InputLayer", "wave", batch_shape=(None, 9, 2))
+    x = net.add("Activation", "positive", x, activation="relu")
+    net.add(kind, "window", net.add("ZeroPadding1D", "padding", x, padding=(2, 1)), **size, **filters)
+    graph = net.graph("padded")
+    assert paddings(graph)["padding"] == ((0, 0),) if kind != "AveragePooling1D" else ((2, 1),)
+    check(graph)
 
 
 def test_a_size_that_is_not_known_is_refused_by_name() -> None:
     settings = NetworkSettings(width=2, input_shape=(None, 64, 3))
-    with pytest.raises(InputError, match=r"layer conv2_block1_2_conv: expected an input of a known size, received"):
+    with pytest.raises(InputError, match=r"layer \w+: expected an input of a known size, received"):
         openvino_model(*fold_batch_norm(logits_graph(settings), random_tensors(settings, 3)))

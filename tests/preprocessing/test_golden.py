@@ -72,6 +72,20 @@ def test_the_probe_is_a_grid_framed_by_means(image):
         np.testing.assert_allclose(values[channel, 14, 8], plane.mean(), atol=1e-6)
 
 
+def test_the_probe_of_a_waveform_is_moments_and_means():
+    wave = golden_image(PRESETS["raw-v1"])
+    values = np.array(probe(wave))
+    assert values.shape == probe_shape((2000, 16)) == (16, 70)
+    np.testing.assert_allclose(values[:, :69], wave[5::29].T, atol=1e-6)
+    np.testing.assert_allclose(values[:, 69], wave.astype(np.float64).mean(axis=0), atol=1e-6)
+    for first in range(0, 2000, 10):
+        changed = wave.copy()
+        changed[first : first + 10, first % 16] += 0.025
+        assert noticed(wave, changed) > IMAGE_TOLERANCE
+    for moved in (wave[::-1], wave[:, ::-1], np.roll(wave, 1, axis=0), np.roll(wave, 8, axis=1)):
+        assert noticed(wave, moved) > 100 * IMAGE_TOLERANCE
+
+
 @pytest.mark.parametrize("channel", range(3))
 def test_the_probe_notices_a_small_change_of_any_pair(image, channel):
     for pair in range(len(hms.PAIRS)):

@@ -5,16 +5,33 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers_signals import eeg_columns, spectrogram_columns, write_parquet
 
 from hbac import hms
 from hbac.errors import RecordError
-from hbac.preprocessing.load import EEG_ONLY, Loaded, load_record
+from hbac.preprocessing.load import EEG_ONLY, UNREADABLE, Loaded, load_record
 from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.preprocessing.three_zooms import THREE_ZOOMS, THREE_ZOOMS_2
 from hbac.records.record import Record, mirrored
 
 SECONDS, OFFSET_S = 120, 30
+
+
+@pytest.mark.parametrize("name", ["waveform8-v1", "raw-v1"])
+def test_a_spectrogram_alone_gives_no_input_where_the_preset_reads_the_eeg(tmp_path, name):
+    write_parquet(tmp_path / "2.parquet", spectrogram_columns())
+    record = Record(1, 2, None, tmp_path / "1.parquet", tmp_path / "2.parquet")
+    received = load_record(record, PRESETS[name])
+    assert received.image is None
+    assert received.status == UNREADABLE
+    assert [note.split(":")[0] for note in received.notes] == ["eeg"]
+    write_parquet(tmp_path / "1.parquet", eeg_columns(10_000))
+    (tmp_path / "2.parquet").unlink()
+    received = load_record(record, PRESETS[name])
+    assert received.image.shape == PRESETS[name].shape
+    assert received.status == EEG_ONLY
+    assert load_record(record, PRESETS["spectrograms8-v1"]).image[14:-14, 116:140, :4].std() > 0.1  # rebuilt
 
 
 def test_without_a_spectrogram_the_ten_minutes_hold_what_the_whole_recording_gives(tmp_path: Path) -> None:

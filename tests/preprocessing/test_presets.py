@@ -17,6 +17,9 @@ from hbac.preprocessing.three_zooms import ImageSettings
 DIGESTS = {  # as the manifests of 0.1 state them
     "three-zooms-v1": "b2443df142480cdb7f3ec05b15fb108e3d9927ba3e4cefcbbc4b83a6e0691633",
     "three-zooms-v2": "fcc4fcfbbce7d29bae29c22053c3819783c339c90fba36a77f4cec5ce833f778",
+    "spectrograms8-v1": "da679438f0836357b414faab20a8ccccbad3838a70637d552cb859b52242a924",  # and of 0.2
+    "waveform8-v1": "e1524109a64ea16362255a0c29ec738bcd1a96cebbe2349475c8753e5b0f6d76",
+    "raw-v1": "ef6a8ba4fce532d6659ccb953e5bb3d1ce48334c5bce7e200e0d5c5ad360c0a6",
     "starter-v1": "7392d1d99ca0ac8d398b62a3347e1ced91e2ecbc78129398095729b565113cbf",
 }
 

@@ -265,11 +265,11 @@ def test_a_few_lost_records_among_many_are_their_files_fault(
     loader = Loader([], SETTINGS, 1)
     image = np.zeros(SETTINGS.shape, np.float32)
     for _ in range(read):
-        loader._count(Loaded(records[0], image, OK))
+        loader._count(Loaded(records[0], {SETTINGS.preset: image}, OK))
     for _ in range(lost - 1):
-        loader._count(Loaded(records[0], None, UNREADABLE, (), of_machine=True))
+        loader._count(Loaded(records[0], {}, UNREADABLE, (), of_machine=True))
     with pytest.raises(MachineError) if ends else contextlib.nullcontext():
-        loader._count(Loaded(records[0], None, UNREADABLE, (), of_machine=True))
+        loader._count(Loaded(records[0], {}, UNREADABLE, (), of_machine=True))
 
 
 @pytest.mark.slow

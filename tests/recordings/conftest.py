@@ -36,12 +36,13 @@ class FakeEnsemble:
 
     def __init__(self, batch_size: int = 1, preset: str = "three-zooms-v2"):
         self.engine = FakeEngine(batch_size)
-        self.manifest = SimpleNamespace(preprocessing=PRESETS[preset])
+        self.manifest = SimpleNamespace(presets=lambda: (PRESETS[preset],))
         self.calls: list[int] = []
 
-    def predict(self, images: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-        self.calls.append(len(images))
-        return np.stack([answer_of(image) for image in images])
+    def predict(self, images: dict[str, np.ndarray]) -> np.ndarray:  # type: ignore[type-arg]
+        (of_preset,) = images.values()
+        self.calls.append(len(of_preset))
+        return np.stack([answer_of(image) for image in of_preset])
 
 
 def answer_of(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]

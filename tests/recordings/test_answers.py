@@ -16,8 +16,8 @@ from hbac.recordings.answers import answers_for_windows, in_order
 from hbac.records.record import EegFile
 
 
-def images(count: int) -> list[np.ndarray]:  # type: ignore[type-arg]
-    return [np.full((2, 2, 3), number, np.float32) for number in range(count)]
+def images(count: int) -> list[dict[str, np.ndarray]]:  # type: ignore[type-arg]
+    return [{"preset": np.full((2, 2, 3), number, np.float32)} for number in range(count)]
 
 
 def share(row: np.ndarray | None) -> float | None:  # type: ignore[type-arg]
@@ -61,7 +61,7 @@ def test_both_streams_compute_while_inputs_are_made(fake: Any) -> None:
     """Each of two calls waits for the other one: with one stream they would never meet."""
     meeting = threading.Barrier(2, timeout=60)
     ensemble = fake()
-    ensemble.predict = lambda batch: (meeting.wait(), np.zeros((len(batch), 6)))[1]
+    ensemble.predict = lambda batch: (meeting.wait(), np.zeros((len(batch["preset"]), 6)))[1]
     assert len(list(in_order(iter(images(6)), ensemble))) == 6
 
 

@@ -38,7 +38,7 @@ def loaded(fake: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         times.append(1)
         return fake()
 
-    monkeypatch.setattr(run, "_ensemble", make)
+    monkeypatch.setattr(run, "make_ensemble", make)
     return times
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from hbac.errors import InputError
-from hbac.preprocessing.three_zooms import ImageSettings
-from hbac.training import run
+from hbac.preprocessing.presets import PRESETS
+from hbac.preprocessing.three_zooms import MirroringSettings
 from hbac.training.options import TrainOptions
 from hbac.training.rows import read_rows
 from hbac.training.run import claim_output
@@ -79,6 +79,7 @@ OPTIONS = {
     "without": (("flip",), "views"),
     "freeze_normalisation": (True, "freeze_normalisation"),
     "windows_per_group": (1, "rows"),
+    "preprocessing": ("three-zooms-v1", "preprocessing"),
 }
 
 
@@ -97,6 +98,6 @@ def test_another_start_of_the_same_name_is_another_run(options: TrainOptions) ->
 
 
 def test_another_preprocessing_is_another_run(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "PREPROCESSING", replace(ImageSettings(), wave_low_pass_hz=13.0))
+    monkeypatch.setitem(PRESETS, "three-zooms-v2", replace(MirroringSettings(), wave_low_pass_hz=13.0))
     with pytest.raises(InputError, match="received one with another preprocessing"):
         claim(options)

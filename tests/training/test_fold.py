@@ -17,10 +17,11 @@ from hbac.training.batches import epoch_batches
 from hbac.training.cache import DIGEST
 from hbac.training.fold import train_fold
 from hbac.training.metrics import kl_divergence
+from hbac.training.out_of_fold import collect, evaluate
 from hbac.training.rows import TrainData
-from hbac.training.schedule import EpochBudget, Stage, TrainSettings
+from hbac.training.schedule import EpochBudget, Stage, TrainSettings, ViewSettings
 from hbac.training.state import FoldFiles, read_state
-from hbac.training.views import ViewSettings, drop_eeg, drop_spectrogram
+from hbac.training.views_of_zooms import drop_eeg, drop_spectrogram
 from hbac.weights.tensors import set_weights
 
 PREPROCESSING = PRESETS[THREE_ZOOMS]
@@ -209,6 +210,29 @@ def test_answers_to_half_a_record_are_those_of_the_best_epoch(whole, data: Train
     for views, received in zip((drop_spectrogram, drop_eeg), np.load(files.partial), strict=True):
         expected = model.predict(views(images, PREPROCESSING), verbose=0)
         np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["spectrograms8-v1", "starter-v1"])
+def test_a_fold_of_another_preset_answers_from_one_file_where_it_reads_two(name: str, data, tmp_path: Path) -> None:
+    preset = PRESETS[name]
+    images = preset.to_uint8(golden_variants(preset))
+    data = replace(data, images=np.concatenate([images, images]), preprocessing=preset)
+    network = NetworkSettings(width=8, input_shape=preset.shape)
+    settings = replace(SETTINGS, network=network, stages=(Stage(1, 1e-3, 1), Stage(0, 3e-4, 10)))
+    files = files_in(tmp_path / name)
+    train_fold(data, TRAIN, VALID, settings, files, 0, 10)
+    result = evaluate(data, collect([files], [(TRAIN, VALID)], data.sources))
+    assert np.isfinite(result.metrics["all rows"]["kl"])
+    if name == "starter-v1":
+        assert not files.partial.exists()
+        assert list(result.metrics) == ["10 votes or more", "all rows"]
+        return
+    model = build(network)
+    set_weights(model, load_file(files.checkpoint))
+    hidden = data.load(VALID)
+    hidden[..., 4:] = 1  # without an EEG
+    np.testing.assert_allclose(np.load(files.partial)[1], model.predict(hidden, verbose=0), atol=1e-5)
+    assert "10 votes or more, spectrogram alone" in result.metrics
 
 
 def test_a_fold_that_learns_nothing_finite_says_so(data: TrainData, tmp_path: Path) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers_signals import noise_eeg, noise_power
 
 from hbac.errors import OutputError
 from hbac.hms import CLASSES
+from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.training.metrics import classification_metrics
 from hbac.training.report import CLASS_MEASURES, MEASURES, Example, OutOfFold, write_report
 
@@ -88,12 +90,29 @@ def test_the_numbers_of_the_page_are_the_metrics_given(tmp_path: Path) -> None:
         assert [float(value) for value in re.findall(r'value="([^"]+)"', cells)] == given[key]
 
 
+def test_what_was_trained_from_what_is_said_at_its_head(tmp_path: Path) -> None:
+    result = made_up(6)
+    write_report(tmp_path / "r.html", "Folds", result, {}, {}, {}, about="ResNet50 of width 8, from <scratch>")
+    assert "<h1>Folds</h1><p>ResNet50 of width 8, from &lt;scratch&gt;</p>" in (tmp_path / "r.html").read_text()
+
+
 @pytest.mark.slow
 def test_the_page_refers_to_nothing_outside_and_closes_its_elements(tmp_path: Path) -> None:
     references = References(write(tmp_path, examples={name: [example()] for name in CLASSES}))
     assert len(references.found) >= 9 + 3 * len(CLASSES) and not references.open
     assert all(found.startswith("data:image/png;base64,") for found in references.found)
     assert "http" not in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", [preset for preset in PRESETS if preset != "three-zooms-v1"])
+def test_each_preset_has_pictures_of_its_own(tmp_path: Path, preset: str) -> None:
+    image = make_image(noise_eeg(), noise_power(), PRESETS[preset])
+    page = write(tmp_path, examples={"gpd": [Example("EEG 7", image, np.eye(6)[2], None, preset)]})
+    counts = {"three-zooms-v2": 3, "starter-v1": 1, "spectrograms8-v1": 2, "waveform8-v1": 1, "raw-v1": 1}
+    assert page.split("What the network sees")[1].count("<img") == counts[preset]
+    assert ("Rows of a picture" in page) == (image.ndim == 3)
+    assert ("Each line is" in page) == (image.ndim == 2)
 
 
 def test_titles_and_names_are_text_and_no_html(tmp_path: Path) -> None:

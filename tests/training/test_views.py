@@ -9,16 +9,15 @@ from hbac.preprocessing.multitaper import rebuild_window
 from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.preprocessing.three_zooms import flip_hemispheres, floor, pair_frequencies_hz
 from hbac.records.record import mirrored
-from hbac.training.views import (
+from hbac.training.schedule import ViewSettings
+from hbac.training.views import mixup, random_views
+from hbac.training.views_of_zooms import (
     COVERED_BY_EEG,
-    ViewSettings,
     change_gain,
     drop_eeg,
     drop_spectrogram,
     mask_frequencies,
     mask_times,
-    mixup,
-    random_views,
     shift_time,
     shorten,
     shorten_spectrogram,

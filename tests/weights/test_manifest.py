@@ -15,7 +15,7 @@ from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.presets import PRESETS, STARTER
 from hbac.preprocessing.three_zooms import SHAPE, THREE_ZOOMS
-from hbac.weights.manifest import MANIFEST_NAME, MAX_BYTES, Fold, Manifest, read_manifest, write_manifest
+from hbac.weights.manifest import MANIFEST_NAME, MAX_BYTES, Fold, Manifest, Member, read_manifest, write_manifest
 
 PRIOR = (0.1, 0.2, 0.1, 0.1, 0.1, 0.4)
 TRAINING_PRIOR = (0.2, 0.2, 0.1, 0.1, 0.1, 0.3)
@@ -32,16 +32,20 @@ def example(folder, **changes):
         Fold("weights/a.safetensors", "a" * 64, 100, 1.0, {"kl": 0.3, "rows": 50.0}, PRIOR),
         Fold("b.keras", "0123456789abcdef" * 4, 2, 2.5, {}, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
     )
+    of_member = {
+        "network": NetworkSettings(width=8),
+        "preprocessing": PRESETS[THREE_ZOOMS],
+        "temperature": 1.25,
+        "golden_image": golden_image,
+        "folds": folds,
+    }
+    member = Member(**{key: changes.pop(key, value) for key, value in of_member.items()})
     manifest = Manifest(
         folder=folder,
         title="An example, Größe 8",
-        network=NetworkSettings(width=8),
-        preprocessing=PRESETS[THREE_ZOOMS],
-        temperature=1.25,
+        members=(member,),
         class_prior=PRIOR,
         training_prior=TRAINING_PRIOR,
-        golden_image=golden_image,
-        folds=folds,
         training={"command": "train.py", "epochs": 3, "lr": [1e-3, None, True], "nested": {"a": {"b": "c"}}},
     )
     return replace(manifest, **changes)
@@ -87,6 +91,22 @@ def test_the_file_states_schema_classes_and_digest(path):
     assert document["classes"] == ["seizure_vote", "lpd_vote", "gpd_vote", "lrda_vote", "grda_vote", "other_vote"]
     assert document["preprocessing"]["digest"] == PRESETS[THREE_ZOOMS].digest()
     assert document["network"] == {"width": 8, "input_shape": [400, 300, 3]}
+
+
+def test_a_family_is_stated_where_it_is_not_resnet50(tmp_path, path):
+    assert "family" not in json.loads(path.read_text())["network"]
+    network = NetworkSettings(width=16, family="densenet121")
+    write_manifest(example(tmp_path, network=network), path)
+    assert json.loads(path.read_text())["network"] == {
+        "width": 16,
+        "input_shape": [400, 300, 3],
+        "family": "densenet121",
+    }
+    assert read_manifest(path).network == network
+    for wrong in ("vgg16", None, ["densenet121"]):
+        alter(path, lambda document, wrong=wrong: document["network"].update(family=wrong))
+        with pytest.raises(WeightsError, match=r"manifest.network.family: expected one of .*'resnet50'.*, received"):
+            read_manifest(path)
 
 
 def test_a_byte_order_mark_and_other_spacing_are_read(path):

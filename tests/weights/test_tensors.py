@@ -15,7 +15,7 @@ from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.weights.checkpoints import load_fold, read_tensors
-from hbac.weights.manifest import Fold, Manifest
+from hbac.weights.manifest import Fold, Manifest, Member
 from hbac.weights.tensors import (
     MAX_HEADER_BYTES,
     check_finite,
@@ -273,11 +273,8 @@ def fold(tmp_path):
     path = tmp_path / "fold.safetensors"
     write_safetensors(path, random_tensors(NET, 1), np.float16)
     entry = Fold(path.name, sha256_of(path), path.stat().st_size, 1.0, {}, (1.0, 0, 0, 0, 0, 0))
-    return (
-        Manifest(tmp_path, "t", NET, PRESETS[THREE_ZOOMS], 1.0, (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, [], (entry,), {}),
-        entry,
-        path,
-    )
+    member = Member(NET, PRESETS[THREE_ZOOMS], 1.0, [], (entry,))
+    return Manifest(tmp_path, "t", (member,), (1.0, 0, 0, 0, 0, 0), (1 / 6,) * 6, {}), entry, path
 
 
 def test_a_fold_of_the_stated_size_and_digest_loads(fold):

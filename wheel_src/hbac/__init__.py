@@ -39,11 +39,19 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.preprocessing.presets import make_image as make_image
     from hbac.preprocessing.readers import Loader as Loader
     from hbac.preprocessing.three_zooms import ImageSettings as ImageSettings
+    from hbac.recordings.answers import answers_for_windows as answers_for_windows
     from hbac.recordings.burden import burden_table as burden_table
+    from hbac.recordings.events import Event as Event
+    from hbac.recordings.events import Rules as Rules
+    from hbac.recordings.events import events_of as events_of
     from hbac.recordings.page import write_page as write_page
     from hbac.recordings.read import read_recording as read_recording
     from hbac.recordings.recording import ArrayRecording as ArrayRecording
     from hbac.recordings.recording import Recording as Recording
+    from hbac.recordings.run import ScanSettings as ScanSettings
+    from hbac.recordings.run import scan_files as scan_files
+    from hbac.recordings.scan import Scan as Scan
+    from hbac.recordings.scan import scan as scan
     from hbac.recordings.summarise import summarise as summarise
     from hbac.records.parquet import read_eeg as read_eeg
     from hbac.records.parquet import read_spectrogram as read_spectrogram
@@ -104,6 +112,14 @@ _HOME = {
     "burden_table": "recordings.burden",
     "write_page": "recordings.page",
     "summarise": "recordings.summarise",
+    "answers_for_windows": "recordings.answers",
+    "Event": "recordings.events",
+    "Rules": "recordings.events",
+    "events_of": "recordings.events",
+    "scan": "recordings.scan",
+    "Scan": "recordings.scan",
+    "scan_files": "recordings.run",
+    "ScanSettings": "recordings.run",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

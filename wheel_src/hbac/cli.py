@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | scan | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | scan-bids | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -14,8 +14,11 @@ from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
-from hbac.network.settings import AUTO, ENGINES
+from hbac.network.families import FAMILIES
+from hbac.network.settings import AUTO, ENGINES, FULL_WIDTH, RESNET50
+from hbac.preprocessing.names import PRESET_NAMES
 from hbac.recordings.commands import add_scan_options, run_scan
+from hbac.recordings.commands_bids import add_bids_options, run_bids
 from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
 from hbac.simulation.commands import add_simulate_options, run_simulate
 from hbac.streams import tolerant_streams
@@ -66,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
     add_scan_options(scan)
     scan.set_defaults(run=run_scan, packages=OF_RUN)
+    bids = commands.add_parser("scan-bids", help="the same for a BIDS data set, as a BIDS app")
+    add_bids_options(bids)
+    bids.set_defaults(run=run_bids, packages=OF_RUN)
     summarise = commands.add_parser("summarise", help="one table and one page of all recordings that were scanned")
     add_summarise_options(summarise)
     summarise.set_defaults(run=run_summarise, packages=(*OF_READERS, "pandas"))
@@ -139,10 +145,13 @@ def _adapt_parser(parser: argparse.ArgumentParser) -> None:
 
 def _weights_parser(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
-    importer = actions.add_parser("import", help=".keras, .weights.h5 or legacy .h5 to .safetensors, by checked names")
+    importer = actions.add_parser("import", help="a Keras model, or ResNet50's weights, to .safetensors")
     importer.add_argument("source", type=Path)
     importer.add_argument("output", type=_file, help="a name ending in .safetensors")
-    importer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    width = "of the ResNet50 that it has to be [64 for weights alone; a whole model may be any network]"
+    importer.add_argument("--width", type=int, help=width)
+    graph = "for a network that is not ResNet50: its graph, which all its folds share [beside the output]"
+    importer.add_argument("--graph", type=_file, metavar="FILE", help=graph)
     importer.add_argument(
         "--no-head", action="store_true", help="a backbone without the layer of logits, as ImageNet's file"
     )
@@ -154,6 +163,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     exporter.add_argument(
         "--fold", type=int, default=0, metavar="K", help="number in the manifest, from 0 [%(default)s]"
     )
+    exporter.add_argument("--member", metavar="NAME", help="of a mixed ensemble, whose fold K it is")
     exporter.set_defaults(run=_export, packages=(*OF_READERS, "safetensors"))
     writer = actions.add_parser("manifest", help="write a manifest for checkpoints made elsewhere")
     writer.add_argument(
@@ -164,11 +174,14 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     )
     writer.add_argument("--output", type=_file, default=Path("weights_manifest.json"), metavar="FILE")
     writer.add_argument(
-        "--preprocessing", required=True, help="what they were trained on: three-zooms-v2, three-zooms-v1 or starter-v1"
+        "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
-    writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    writer.add_argument("--network", choices=FAMILIES, default=RESNET50, metavar="NAME", help="[%(default)s]")
+    writer.add_argument("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
+    graph = "instead of --network, its graph, as import writes it, beside the manifest or one folder down"
+    writer.add_argument("--graph", type=Path, metavar="FILE", help=graph)
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
-    writer.add_argument("--title", default="ResNet50 folds", help="what they are")
+    writer.add_argument("--title", help="what they are [ResNet50 folds]")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
     mixer = actions.add_parser("prior", help="folds that by default answer for another class mix")
     mixer.add_argument("manifest", type=Path)
@@ -244,21 +257,9 @@ def _adapt(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.tensorflow_engine import TensorFlowEngine
-    from hbac.weights.manifest import read_manifest
+    from hbac.ensemble.verify_command import verify
 
-    manifest = read_manifest(options.manifest)
-    Ensemble(manifest, TensorFlowEngine(manifest.network))
-    print(manifest.title)
-    for fold in manifest.folds:
-        scores = ", ".join(f"{name} {score:g}" for name, score in fold.score.items())
-        print(f"{fold.file}: {fold.bytes} bytes, weight {fold.weight:g}, out of fold: {scores or 'not stated'}")
-    for name, value in manifest.training.items():
-        print(f"{name}: {value}")
-    print(
-        f"{options.manifest}: {len(manifest.folds)} folds, width {manifest.network.width}, files and answers as stated"
-    )
+    print(*verify(options.manifest), sep="\n")
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -279,31 +280,16 @@ def _doctor(options: argparse.Namespace) -> None:
 def _import(options: argparse.Namespace) -> None:
     import numpy as np
 
-    from hbac.errors import WeightsError
-    from hbac.network.settings import NetworkSettings
-    from hbac.weights.keras_files import import_weights
-    from hbac.weights.tensors import write_safetensors
+    from hbac.weights.import_command import import_file
 
-    if options.output.suffix != ".safetensors":
-        raise WeightsError(f"{options.output}: expected a name ending in .safetensors")
-    tensors = import_weights(options.source, NetworkSettings(width=options.width), head=not options.no_head)
-    write_safetensors(options.output, tensors, np.float16 if options.float16 else np.float32)
-    print(f"{options.output}: {len(tensors)} tensors")
+    dtype = np.float16 if options.float16 else np.float32
+    print(import_file(options.source, options.output, options.width, not options.no_head, options.graph, dtype))
 
 
 def _export(options: argparse.Namespace) -> None:
-    from hbac.errors import InputError
-    from hbac.weights.checkpoints import load_fold
-    from hbac.weights.keras_files import export_keras
-    from hbac.weights.manifest import read_manifest
+    from hbac.weights.export_command import export_fold
 
-    manifest = read_manifest(options.manifest)
-    if options.output.resolve() in {manifest.path(fold).resolve() for fold in manifest.folds}:
-        raise InputError(f"{options.output}: expected a file of its own, received a fold of the manifest")
-    if not 0 <= options.fold < len(manifest.folds):
-        raise InputError(f"--fold: expected 0 to {len(manifest.folds) - 1}, received {options.fold}")
-    export_keras(load_fold(manifest, manifest.folds[options.fold]), manifest.network, options.output)
-    print(f"{options.output}: loads with keras.models.load_model; probabilities at temperature 1")
+    print(export_fold(options.manifest, options.output, options.fold, options.member))
 
 
 def _mix(options: argparse.Namespace) -> None:
@@ -319,17 +305,24 @@ def _manifest(options: argparse.Namespace) -> None:
     from hbac.preprocessing.presets import PRESETS
     from hbac.weights.checkpoints import Checkpoint, new_manifest
     from hbac.weights.manifest import write_manifest
+    from hbac.weights.networks import network_of_graph
 
     if options.output.suffix != ".json":  # a fold's name in the wrong place
         raise InputError(f"{options.output}: expected a name ending in .json")
     if options.preprocessing not in PRESETS:
         raise InputError(f"--preprocessing: expected one of {sorted(PRESETS)}, received {options.preprocessing!r}")
-    network = NetworkSettings(width=options.width)
+    preset = PRESETS[options.preprocessing]
+    folder = options.output.parent
+    network = (
+        network_of_graph(options.graph, folder, preset)
+        if options.graph
+        else NetworkSettings(width=options.width, input_shape=preset.shape, family=options.network)
+    )
     manifest = new_manifest(
         [Checkpoint(path) for path in options.folds],
-        options.output.parent,
-        options.title,
-        PRESETS[options.preprocessing],
+        folder,
+        options.title or f"{'Imported' if options.graph else FAMILIES[options.network].title} folds",
+        preset,
         network,
         TensorFlowEngine(network),
         options.temperature,

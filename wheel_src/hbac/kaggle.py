@@ -17,6 +17,7 @@ from pathlib import Path
 
 from hbac import hms
 from hbac.errors import InputError
+from hbac.files import md5_of
 
 TIME_BUDGET = "8h30m"  # a session ends after 9 h
 RUN_NAME = "run.json"  # what `hbac train` leaves in its output, `training.state`
@@ -56,6 +57,23 @@ def find_manifest(attached: Sequence[Path]) -> Path:
 def find_earlier_sessions(attached: Sequence[Path]) -> tuple[Path, ...]:
     """Outputs of earlier training sessions."""
     return tuple(folder for folder in attached if (folder / RUN_NAME).is_file())
+
+
+def find_imagenet(attached: Sequence[Path], name: str, md5: str) -> Path | None:
+    """The attached file of ImageNet weights of this name, None if there is none.
+
+    Raises:
+        InputError: two are attached, or one whose MD5 is another.
+    """
+    found = [folder / name for folder in attached if (folder / name).is_file()]
+    if not found:
+        return None
+    file = _the_one(name, found, attached)
+    if (received := md5_of(file)) != md5:
+        raise InputError(
+            f"{file}: expected the file of MD5 {md5}, which Keras itself states, received one of {received}"
+        )
+    return file
 
 
 def make_importable(package: str, attached: Sequence[Path]) -> None:

@@ -9,8 +9,10 @@ import numpy.typing as npt
 from hbac.adaptation.features import Array, Backbone
 from hbac.adaptation.head import Calibration, Floats
 from hbac.ensemble.prior import for_prior
+from hbac.errors import WeightsError
 from hbac.network.engine import softmax
 from hbac.network.graph import Tensors
+from hbac.network.settings import NetworkSettings
 from hbac.weights.checkpoints import load_fold
 from hbac.weights.manifest import Manifest
 
@@ -33,6 +35,20 @@ class Member:
         return replace(self, pooled=self.pooled[:, rows], logits=self.logits[:, rows])
 
 
+def of_a_family(manifest: Manifest) -> NetworkSettings:
+    """The network of a manifest whose head is known by its name.
+
+    Raises:
+        WeightsError: it was imported, and its layers have names of their own.
+    """
+    if not isinstance(manifest.network, NetworkSettings):
+        raise WeightsError(
+            f"expected folds of one of hbac's families, received an imported network of {manifest.network.described()}: "
+            "it is answered with, but not adapted"
+        )
+    return manifest.network
+
+
 class Folds:
     """All folds of a manifest, in memory.
 
@@ -45,7 +61,7 @@ class Folds:
         self.calibration = calibration_of(manifest)
         self.shipped = [load_fold(manifest, fold) for fold in manifest.folds]
         self._weights = [fold.weight for fold in manifest.folds]
-        self._backbone = Backbone(manifest.network, manifest.preprocessing)
+        self._backbone = Backbone(of_a_family(manifest), manifest.preprocessing)
 
     def with_statistics(self, images: Array) -> list[Tensors]:
         """The folds with their statistics half-way to those of images (n, *shape)."""

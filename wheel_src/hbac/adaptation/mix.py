@@ -8,6 +8,7 @@ import numpy as np
 
 from hbac import hms
 from hbac.adaptation.head import BIAS
+from hbac.adaptation.members import of_a_family
 from hbac.adaptation.written import check_output, write_adapted
 from hbac.ensemble.calibrated import check_preprocessing
 from hbac.ensemble.prior import Floats
@@ -49,6 +50,7 @@ def write_for_mix(manifest: Path, mix: str, output: Path) -> Path:
     """
     shares, parent = shares_named(mix), read_manifest(manifest)
     check_output(output, len(parent.folds))
+    of_a_family(parent)
     check_preprocessing(parent)
     training = np.array(parent.training_prior)
     if training.min() < MIN_DIVISOR:  # in schema 1, which has no key of its own for it

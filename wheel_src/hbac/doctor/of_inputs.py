@@ -64,13 +64,13 @@ def train_folder(folder: Path, output: Path) -> Iterator[Point]:
 
 def manifest(path: Path) -> Iterator[Point]:
     """The manifest, its folds and their golden answers, by the engine that a run would take."""
-    from hbac.ensemble.calibrated import Ensemble
-    from hbac.network.engine import AUTO, first_that_works, make_engine
+    from hbac.ensemble.calibrated import make_ensemble
+    from hbac.ensemble.verify_command import summary
     from hbac.weights.manifest import read_manifest
 
     stated = read_manifest(path)
-    made = first_that_works(AUTO, lambda name: Ensemble(stated, make_engine(name, stated.network)))
-    text = f"{len(stated.folds)} folds, width {stated.network.width}, files and answers as stated"
+    made = make_ensemble(stated)
+    text = f"{summary(stated)}, files and answers as stated"
     yield Point("manifest", OK, f"{path}: {text}, by {made.engine.description}")
 
 

@@ -2,18 +2,20 @@
 
 import json
 import queue
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.mean import mean_of
 from hbac.inference.budget import Budget, Effort
 from hbac.preprocessing.load import INCOMPLETE, OK, OUT_OF_TIME, SUSPECT, Loaded, Sources, Status
 from hbac.preprocessing.readers import Loader
 from hbac.records.record import Record
-from hbac.weights.manifest import Manifest
+from hbac.weights.manifest import Manifest, Member
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,15 @@ class Answer:
     folds: int = 0  # that took part; 0 for the class prior
     flipped: bool = False
     source: str = ""  # what it was made of, see `source_of`; "" of one that was made of nothing
+    members: tuple[int, ...] = ()  # of a mixed ensemble: folds of each member that took part
 
     def has(self, effort: Effort) -> bool:
         """Whether so many folds, and the mirror image if it counts, took part."""
-        return (self.folds, self.flipped) == (effort.folds, effort.flip)
+        return (self.folds, self.flipped, self.members) == (effort.folds, effort.flip, effort.members)
+
+    def document(self) -> dict[str, Any]:
+        """As the journal has it."""
+        return {name: value for name, value in asdict(self).items() if name != "members" or value}
 
     def is_whole(self, full: Effort) -> bool:
         """Whether the whole ensemble answered, from both files, and nothing was wrong with them."""
@@ -63,7 +70,7 @@ def answers(loader: Loader, eeg_ids: Iterable[int], ensemble: Ensemble, budget: 
             else:
                 break
             waiting.discard(loaded.record.eeg_id)
-            if loaded.image is None:
+            if not loaded.images:
                 yield _prior(loaded.record.eeg_id, ensemble.manifest, loaded.status, loaded.notes)
             else:
                 batch.append(loaded)
@@ -101,21 +108,60 @@ def _take(running: "set[Future[list[Answer]]]", block: bool) -> Iterator[Answer]
 def _compute(batch: list[Loaded], ensemble: Ensemble, budget: Budget, effort: Effort) -> list[Answer]:
     if effort.folds == 0:
         return [_prior(one.record.eeg_id, ensemble.manifest, OUT_OF_TIME, one.notes) for one in batch]
-    images = np.stack([one.image for one in batch])  # type: ignore[misc]
-    rows = ensemble.predict(images, range(effort.folds), effort.flip)
-    budget.done(effort.passes * len(batch), len(batch))
+    alike: dict[tuple[str, ...], list[Loaded]] = {}
+    for one in batch:
+        alike.setdefault(tuple(one.images), []).append(one)
+    return [answer for group in alike.values() for answer in _answered(group, ensemble, budget, effort)]
+
+
+def _answered(group: list[Loaded], ensemble: Ensemble, budget: Budget, effort: Effort) -> list[Answer]:
+    """Answers to records that have images of the same presets."""
+    members = ensemble.manifest.members
+    images = {name: np.stack([one.images[name] for one in group]) for name in group[0].images}
+    absent = [member for member in members if member.preprocessing.preset not in images]
+    effort = _possible(effort, ensemble.manifest, images)
+    answers, weights, passes, seconds = [], [], [], []
+    for number, (member, folds) in enumerate(zip(members, effort.of_members)):
+        began_s = budget.worked_s()
+        if folds:
+            one = images[member.preprocessing.preset]
+            answers.append(ensemble.answer_of(number, one, range(folds), effort.flip))
+            weights.append(member.weight)
+        seconds.append(budget.worked_s() - began_s)
+        passes.append(len(group) * budget.parts[number].passes(folds, effort.flip))
+    rows = mean_of(answers, weights, ensemble.manifest.mean)
+    budget.done(passes, len(group), seconds)
     return [
         Answer(
             one.record.eeg_id,
             tuple(row.tolist()),
             one.status,
-            one.notes,
+            one.notes + tuple(map(_absence, absent)),
             effort.folds,
             effort.flip,
             source_of(one.record, one.sources),
+            effort.members,
         )
-        for one, row in zip(batch, rows)
+        for one, row in zip(group, rows)
     ]
+
+
+def _possible(effort: Effort, manifest: Manifest, presets: Collection[str]) -> Effort:
+    """What of an effort records with images of these presets can have, one fold at the least."""
+    there = [member.preprocessing.preset in presets for member in manifest.members]
+    if all(there):
+        return effort
+    folds = [count * is_there for count, is_there in zip(effort.of_members, there)]
+    if not any(folds):  # a budget has left none of those that can answer
+        worth = [member.weight * is_there for member, is_there in zip(manifest.members, there)]
+        folds[worth.index(max(worth))] = 1
+    return Effort(sum(folds), effort.flip, tuple(folds))
+
+
+def _absence(member: Member) -> str:
+    """Why a member took no part, for a row's notes."""
+    preset = member.preprocessing
+    return f"{member.name} took no part: {preset.preset} is made of the {' or the '.join(sorted(preset.reads))}"
 
 
 def _prior(eeg_id: int, manifest: Manifest, status: Status, notes: tuple[str, ...]) -> Answer:

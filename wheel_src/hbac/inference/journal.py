@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -63,7 +62,7 @@ class Journal:
         if self.path is None:
             self._file = io.BytesIO()
             return
-        lines = [{"fingerprint": fingerprint}, *map(asdict, self.answers)]
+        lines = [{"fingerprint": fingerprint}, *(answer.document() for answer in self.answers)]
         write_atomically(self.path, "".join(map(_line, lines)).encode())
         try:
             self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - closed by __exit__; nothing waits to be written
@@ -88,7 +87,7 @@ class Journal:
         if self._file is None:
             raise RuntimeError("Journal.begin comes before Journal.add")
         self.answers.append(answer)
-        line = _line(asdict(answer)).encode()
+        line = _line(answer.document()).encode()
         try:
             written = self._file.write(line)
             if written != len(line):  # a nearly full disk takes a part, and refuses the rest
@@ -132,21 +131,21 @@ def _line(value: dict[str, Any]) -> str:
 def _answer(line: Any) -> Answer | None:
     """A row of the journal, or None if it is not one."""
     names: Sequence[str] = ("eeg_id", "probabilities", "status", "notes", "folds", "flipped", "source")
-    if not isinstance(line, dict) or sorted(line) != sorted(names):
+    if not isinstance(line, dict) or sorted(line.keys() - {"members"}) != sorted(names):
         return None
-    probabilities, notes = line["probabilities"], line["notes"]
-    if not isinstance(probabilities, list) or not isinstance(notes, list) or len(probabilities) != len(hms.CLASSES):
+    lists = {name: line[name] for name in ("probabilities", "notes", "members") if name in line}
+    if not all(isinstance(one, list) for one in lists.values()) or len(lists["probabilities"]) != len(hms.CLASSES):
         return None
     if line["status"] not in [status.value for status in Status]:
         return None
     status = Status(line["status"])
-    answer = Answer(**{**line, "probabilities": tuple(probabilities), "status": status, "notes": tuple(notes)})
+    answer = Answer(**{**line, **{name: tuple(one) for name, one in lists.items()}, "status": status})
     return answer if _sound(answer) else None
 
 
 def _sound(answer: Answer) -> bool:
     """Whether every part is of its type and the probabilities are some: a damaged disk must not pass for an answer."""
-    numbers = [answer.eeg_id, answer.folds]
+    numbers = [answer.eeg_id, answer.folds, *answer.members]
     if not all(type(number) is int for number in numbers) or type(answer.flipped) is not bool:
         return False
     if not all(isinstance(text, str) for text in (*answer.notes, answer.source)):

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,7 +26,7 @@ class Problem:
     """A row that was not answered whole."""
 
     eeg_id: int
-    status: str  # with what the time budget took: "ok, 1 of 3 folds"
+    status: str  # with what took no part: "ok, 1 of 3 folds"
     notes: tuple[str, ...]
 
 
@@ -90,19 +91,22 @@ def summary_of(
     seconds: float,
     notes: tuple[str, ...],
     prior: Prior,
+    names: Sequence[str] = (),
 ) -> Summary:
-    """Count the answers of `records`, each of which has one; `full` is what a record gets while there is time."""
+    """Count the answers of `records`, each of which has one.
 
+    `full` is what a record gets while there is time; `names` are those of the members where there are several.
+    """
     by_id = {answer.eeg_id: answer for answer in answers}
     rows = [by_id[record.eeg_id] for record in records]
     return Summary(
         output=output,
         report=report_beside(output),
         rows=len(rows),
-        status=dict(Counter(_described(answer, full) for answer in rows)),
+        status=dict(Counter(_described(answer, full, names) for answer in rows)),
         seconds=seconds,
         problems=tuple(
-            Problem(answer.eeg_id, _described(answer, full), answer.notes)
+            Problem(answer.eeg_id, _described(answer, full, names), answer.notes)
             for answer in rows
             if not answer.is_whole(full)
         ),
@@ -123,11 +127,15 @@ def _verified(records: list[Record], rows: list[Answer]) -> int | None:
     return sum(read for _, read in listed) if listed else None
 
 
-def _described(answer: Answer, full: Effort) -> str:
-    """A row's status, with what the time budget took from it."""
+def _described(answer: Answer, full: Effort, names: Sequence[str]) -> str:
+    """A row's status, with what took no part in it: by the time budget or, of several members, for want of a file."""
     if not answer.folds or answer.has(full):
         return str(answer.status)
-    return f"{answer.status}, {answer.folds} of {full.folds} folds{'' if answer.flipped else ', no flip' * full.flip}"
+    parts = [f"{answer.folds} of {full.folds} folds"]
+    if answer.members:
+        counts = zip(names, answer.members, full.members)
+        parts = [f"{name} {count} of {most} folds" for name, count, most in counts]
+    return f"{answer.status}, {', '.join(parts)}{'' if answer.flipped else ', no flip' * full.flip}"
 
 
 def write_run_report(
@@ -154,7 +162,12 @@ def write_run_report(
         "rows_not_answered_whole": [
             {"eeg_id": a.eeg_id, "status": a.status, "notes": list(a.notes)} for a in summary.problems
         ],
-        "manifest": {"title": manifest.title, "sha256": digest, "folds": len(manifest.folds)},
+        "manifest": {
+            "title": manifest.title,
+            "sha256": digest,
+            "folds": len(manifest.all_folds()),
+            **_of_members(manifest),
+        },
         "prior": summary.prior.document(),
         "engine": engine,
         "settings": {
@@ -170,6 +183,17 @@ def write_run_report(
         "peak_memory_mb": _peak_memory_mb(),
     }
     write_atomically(summary.report, (json.dumps(document, indent=1) + "\n").encode())
+
+
+def _of_members(manifest: Manifest) -> dict[str, Any]:
+    """The members of a mixed manifest."""
+    if not manifest.is_mixed:
+        return {}
+    members = [
+        {"name": one.name, "weight": one.weight, "preset": one.preprocessing.preset, "folds": len(one.folds)}
+        for one in manifest.members
+    ]
+    return {"mean": manifest.mean, "members": members}
 
 
 def _peak_memory_mb() -> int | None:

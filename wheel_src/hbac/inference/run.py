@@ -8,11 +8,11 @@ from typing import Any
 
 from hbac import hms
 from hbac.clocks import WorkClock, wall_s
-from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.calibrated import make_ensemble
 from hbac.errors import InputError, OutputError
 from hbac.files import check_place, is_stream, sha256_of
 from hbac.inference.answers import Answer, answers, source_of
-from hbac.inference.budget import Budget, Effort
+from hbac.inference.budget import Budget, Effort, Part
 from hbac.inference.endings import compression_of
 from hbac.inference.journal import Journal
 from hbac.inference.priors import NAMES, TRAIN, Rows
@@ -20,7 +20,7 @@ from hbac.inference.report import StartClock, Summary, report_beside, summary_of
 from hbac.inference.submission import differs_from_template, order_of_rows, write_submission
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
-from hbac.network.engine import AUTO, ENGINES, first_that_works, make_engine
+from hbac.network.engine import AUTO, ENGINES
 from hbac.preprocessing.load import sources_now
 from hbac.preprocessing.readers import RECORD_LIMIT_S, Loader
 from hbac.records.checksums import unlisted, with_digests
@@ -77,22 +77,24 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
         notes += _unlisted(records, settings.sha256_list)
     manifest = read_manifest(settings.manifest)
     _check_settings(settings)
+    notes += _without_mirror(manifest) if settings.flip_tta else []
     rows = Rows(settings.prior, manifest)
     ids = order_of_rows([record.eeg_id for record in records], settings.test_dir)  # now: a folder may go during the run
     if difference := differs_from_template(ids, settings.test_dir):
         notes.append(f"{difference}; the rows follow {hms.TEST_TABLE}")
     digests = _digests(settings)
     with Journal(_journal_beside(settings.output), settings.resume) as journal:
-        full = Effort(len(manifest.folds), settings.flip_tta)
+        full = full_effort(manifest, settings.flip_tta)
         by_id = {record.eeg_id: record for record in records}
         journal.keep(lambda answer: answer.is_final(full) and _is_of(answer, by_id.get(answer.eeg_id)))
         answered = {answer.eeg_id for answer in journal.answers}
         todo = [record for record in records if record.eeg_id not in answered]
-        budget = Budget(settings.time_budget_s, full, wall_s() - clock.elapsed_s(), wall_s, work.paused_s)
+        began_s = wall_s() - clock.elapsed_s()
+        budget = Budget(settings.time_budget_s, full, began_s, wall_s, work.paused_s, _parts(manifest))
         limit_s = _record_limit_s(settings.time_budget_s)
-        with Loader(todo, manifest.preprocessing, settings.workers, limit_s) as loader:  # while TensorFlow is imported
+        with Loader(todo, manifest.presets(), settings.workers, limit_s) as loader:  # while TensorFlow is imported
             clock.mark("tables_and_readers")
-            ensemble = first_that_works(settings.engine, partial(_ensemble, manifest, settings.batch_size, clock))
+            ensemble = make_ensemble(manifest, settings.engine, settings.batch_size, partial(clock.mark, "import"))
             engine = ensemble.engine
             journal.begin(_fingerprint(settings, digests, engine.description))
             budget.begin()
@@ -103,7 +105,8 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
                     clock.mark("first_record")
                     bar.update()
         prior, probabilities = rows.of(journal.answers)
-        summary = summary_of(settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes), prior)
+        of = (settings.output, records, journal.answers, full, clock.elapsed_s(), tuple(notes), prior)
+        summary = summary_of(*of, names=[member.name for member in manifest.members])
         write_run_report(summary, asdict(settings), manifest, digests["manifest"], engine.description, clock)
         if settings.strict and summary.problems:
             first = summary.problems[0]
@@ -117,10 +120,21 @@ def _predict(settings: RunSettings, work: WorkClock) -> Summary:
     return summary
 
 
-def _ensemble(manifest: Manifest, batch_size: int | None, clock: StartClock, engine: str) -> Ensemble:
-    made = make_engine(engine, manifest.network, batch_size)
-    clock.mark("import")
-    return Ensemble(manifest, made)
+def full_effort(manifest: Manifest, flip: bool) -> Effort:
+    """What each record gets while there is time: all folds, and the mirror image if asked for and if there is one."""
+    folds = [len(member.folds) for member in manifest.members]
+    flips = flip and any(part.flips for part in _parts(manifest))
+    return Effort(sum(folds), flips, tuple(folds) if manifest.is_mixed else ())
+
+
+def _parts(manifest: Manifest) -> list[Part]:
+    return [Part(member.weight, member.preprocessing.flips) for member in manifest.members]
+
+
+def _without_mirror(manifest: Manifest) -> list[str]:
+    """A note on the presets that have no mirror image, where one was asked for."""
+    presets = [preset.preset for preset in manifest.presets() if not preset.flips]
+    return [f"--flip-tta: expected an input with a mirror image, {', '.join(presets)} has none"] if presets else []
 
 
 def _unlisted(records: list[Record], path: Path) -> list[str]:

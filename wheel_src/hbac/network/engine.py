@@ -18,7 +18,7 @@ from hbac.network.graph import Tensors
 from hbac.network.openvino_engine import OpenVinoEngine
 from hbac.network.settings import AUTO as AUTO
 from hbac.network.settings import ENGINES as ENGINES
-from hbac.network.settings import OPENVINO, TENSORFLOW, NetworkSettings
+from hbac.network.settings import OPENVINO, TENSORFLOW, Network
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.streams import say
 
@@ -62,7 +62,7 @@ def candidates(name: str) -> tuple[str, ...]:
     return (OPENVINO, TENSORFLOW) if fast else (TENSORFLOW,)
 
 
-def make_engine(name: str, settings: NetworkSettings, batch_size: int | None = None) -> Engine:
+def make_engine(name: str, settings: Network, batch_size: int | None = None) -> Engine:
     """An engine by name, or the first of `candidates` that can be made.
 
     Raises:

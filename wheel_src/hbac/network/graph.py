@@ -1,46 +1,21 @@
 """A network as data: layers by Keras's class names and arguments, each after its inputs. Nothing is built, no files.
 
-One row of `KINDS` says what a kind of layer takes. What is done with a graph has a table of its own, a row a kind:
-`shape_inference`, `openvino_graph`. `keras_model` needs none: a kind is the name of a class of `keras.layers`.
+`kinds.KINDS` says what a kind of layer takes. What is done with a graph has a table of its own, a row a kind:
+`shape_inference`, `openvino_graph`, `keras_model`.
 """
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from hbac.errors import InputError, brief
+from hbac.network.kinds import KINDS, checked_arguments
 
 Tensors = dict[str, np.ndarray[Any, Any]]  # by `layer/variable`, such as conv1_conv/kernel
-
-REQUIRED: Final = object()
-NONE, ONE, SEVERAL = range(0, 1), range(1, 2), range(2, 100)  # how many inputs a layer takes
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a layer of a kind takes: how many inputs, and which of Keras's arguments, with Keras's own defaults."""
-
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    inputs: range = ONE
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "InputLayer": Kind({"batch_shape": REQUIRED}, NONE),
-    "Conv2D": Kind({"filters": REQUIRED, "kernel_size": REQUIRED, "strides": (1, 1), "padding": "valid"}),
-    "BatchNormalization": Kind({"epsilon": 1e-3}),
-    "Activation": Kind({"activation": REQUIRED}),
-    "ZeroPadding2D": Kind({"padding": ((1, 1), (1, 1))}),  # ((top, bottom), (left, right))
-    "MaxPooling2D": Kind({"pool_size": (2, 2), "strides": (2, 2), "padding": "valid"}),
-    "Add": Kind(inputs=SEVERAL),
-    "GlobalAveragePooling2D": Kind(),
-    "Dropout": Kind({"rate": REQUIRED}),
-    "Dense": Kind({"units": REQUIRED}),
-}
-OF_ALL_KINDS: Final = {"dtype": None}  # None: what the precision of the whole network says
 
 
 @dataclass(frozen=True)
@@ -49,9 +24,10 @@ class Layer:
 
     Args:
         name: of the layer, part of its tensors' names.
-        kind: a key of `KINDS`.
+        kind: a key of `kinds.KINDS`.
         arguments: plain values under Keras's names; sizes are pairs.
         inputs: names of the layers it takes.
+        shares: the name of an earlier layer of the same kind and arguments whose tensors this one uses.
 
     Raises:
         InputError: an unknown kind, arguments or a number of inputs that the kind does not take.
@@ -61,6 +37,7 @@ class Layer:
     kind: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    shares: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name or "/" in self.name:
@@ -68,16 +45,19 @@ class Layer:
         where, kind = f"layer {brief(self.name, quote=False)}", KINDS.get(self.kind)
         if kind is None:
             raise InputError(f"{where}: expected one of {sorted(KINDS)}, received {brief(self.kind)}")
-        known = {**kind.arguments, **OF_ALL_KINDS}
-        if unknown := sorted(set(self.arguments) - set(known)):
-            raise InputError(f"{where}: expected some of {sorted(known)} for {self.kind}, received {brief(unknown)}")
-        whole = {**known, **self.arguments}
-        if missing := [name for name, value in whole.items() if value is REQUIRED]:
-            raise InputError(f"{where}: expected {missing} for {self.kind}, received none")
+        try:
+            whole = checked_arguments(self.kind, self.arguments)
+        except ValueError as error:
+            raise InputError(f"{where}: {error}") from error
         if len(self.inputs) not in kind.inputs:
             expected = " to ".join(map(str, sorted({kind.inputs[0], kind.inputs[-1]})))
             raise InputError(f"{where}: expected {expected} inputs for {self.kind}, received {len(self.inputs)}")
         object.__setattr__(self, "arguments", whole)
+
+    @property
+    def owner(self) -> str:
+        """The layer under whose name its tensors are."""
+        return self.shares or self.name
 
     def __getitem__(self, argument: str) -> Any:
         """The value of an argument, stated or Keras's default."""
@@ -105,8 +85,18 @@ class Graph:
                     f"{self.name}: expected the inputs of {brief(layer.name)} among the layers before it, "
                     f"received {brief(later)}"
                 )
+            self._check_shared(layer, earlier)
             earlier.add(layer.name)
         self._check_ends()
+
+    def _check_shared(self, layer: Layer, earlier: set[str]) -> None:
+        owner = self.by_name[layer.owner] if layer.owner in earlier else None
+        same = owner and (owner.kind, owner.arguments, owner.shares) == (layer.kind, layer.arguments, None)
+        if layer.shares and not same:
+            raise InputError(
+                f"{self.name}: expected an earlier layer like {brief(layer.name)} whose tensors it shares, "
+                f"received {brief(layer.shares)}"
+            )
 
     def _check_ends(self) -> None:
         inputs = [layer.name for layer in self.layers if layer.kind == "InputLayer"]
@@ -142,6 +132,11 @@ class Graph:
             if layer.name in needed:
                 needed.update(layer.inputs)
         return Graph(name or self.name, tuple(layer for layer in self.layers if layer.name in needed))
+
+    def taking(self, input_shape: tuple[int | None, ...]) -> "Graph":
+        """The same network for inputs of another shape, without the batch."""
+        first = replace(self.layers[0], arguments={"batch_shape": (None, *input_shape)})
+        return Graph(self.name, (first, *self.layers[1:]))
 
 
 class Sketch:

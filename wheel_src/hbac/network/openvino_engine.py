@@ -19,7 +19,7 @@ from hbac.network.batch_norm import fold_batch_norm
 from hbac.network.families import logits_graph
 from hbac.network.graph import Graph, Tensors
 from hbac.network.openvino_graph import openvino_model
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import Network
 from hbac.network.tensorflow_engine import Array
 
 
@@ -38,7 +38,7 @@ class OpenVinoEngine:
     batch_size = 1
     exact = True
 
-    def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
+    def __init__(self, settings: Network, batch_size: int | None = None, streams: int | None = None):
         settle()
         need("openvino")
         import openvino

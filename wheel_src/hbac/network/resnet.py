@@ -5,7 +5,8 @@ and the stride on the first 1x1 convolution that the Keras weights were trained 
 """
 
 from hbac.network.graph import Graph, Sketch
-from hbac.network.settings import HEAD, PROBABILITIES, NetworkSettings
+from hbac.network.parts import pooled_head
+from hbac.network.settings import NetworkSettings
 
 STAGES = ((1, 3, 1), (2, 4, 2), (4, 6, 2), (8, 3, 2))  # (width factor, blocks, stride of the first) of conv2 ... conv5
 EXPANSION = 4  # a block's output is this many times wider than its bottleneck
@@ -24,11 +25,7 @@ def resnet50(settings: NetworkSettings) -> Graph:
     x = net.add("MaxPooling2D", "pool1_pool", x, pool_size=(3, 3), strides=(2, 2))  # (H/4, W/4, width)
     for number, (factor, blocks, stride) in enumerate(STAGES, start=2):
         x = _stage(net, x, settings.width * factor, blocks, stride, f"conv{number}")
-    x = net.add("GlobalAveragePooling2D", "avg_pool", x)  # (32 * width,)
-    if settings.dropout:
-        x = net.add("Dropout", "head_dropout", x, rate=settings.dropout)
-    x = net.add("Dense", HEAD, x, units=settings.classes, dtype="float32")
-    net.add("Activation", PROBABILITIES, x, activation="softmax", dtype="float32")
+    pooled_head(net, x, settings)  # of (32 * width,)
     return net.graph(f"resnet50_w{settings.width}")
 
 

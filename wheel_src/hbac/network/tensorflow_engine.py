@@ -19,9 +19,9 @@ from hbac.machine.cores import usable_cores
 from hbac.network.batch_norm import fold_batch_norm, without_batch_norm
 from hbac.network.families import logits_graph
 from hbac.network.graph import Tensors
-from hbac.network.keras_model import build_keras
+from hbac.network.keras_model import build_keras, with_tensors
 from hbac.network.quiet import import_tensorflow
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import Network
 
 Array = npt.NDArray[np.float32]
 GPU_BATCH = 32
@@ -42,7 +42,7 @@ class TensorFlowEngine:
         MachineError: TensorFlow cannot be used.
     """
 
-    def __init__(self, settings: NetworkSettings, batch_size: int | None = None, streams: int | None = None):
+    def __init__(self, settings: Network, batch_size: int | None = None, streams: int | None = None):
         tf = import_tensorflow()
         self._tf = tf
         self._settings = settings
@@ -81,35 +81,27 @@ class TensorFlowEngine:
             return call
 
         with ThreadPoolExecutor(1) as compiler:
-            calls = (make(network, fold_batch_norm(graph, tensors)[1]) for tensors in folds)
+            folded = (fold_batch_norm(graph, tensors) for tensors in folds)
+            calls = (make(with_tensors(network, *one)) for one in folded)
             self._calls = list(compiler.map(compiled, calls))
 
-    def _session(self, network: Any, tensors: Tensors) -> Callable[[Array], Array]:
+    def _session(self, network: Callable[[Any], Any]) -> Callable[[Array], Array]:
         """A graph for one image in a session without Grappler, which would only copy the constants once more."""
         tf = self._tf.compat.v1
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.float32, (1, *self._settings.input_shape))  # a fixed shape: oneDNN plans once
-            logits = self._network(network, tensors, images)
+            logits = network(images)
         config = tf.ConfigProto(inter_op_parallelism_threads=-1)  # in the thread that calls
         config.graph_options.rewrite_options.disable_meta_optimizer = True
         result: Callable[[Array], Array] = tf.Session(graph=graph, config=config).make_callable(logits, [images])
         return result
 
-    def _function(self, network: Any, tensors: Tensors) -> Callable[[Array], Array]:
+    def _function(self, network: Callable[[Any], Any]) -> Callable[[Array], Array]:
         """A function for batches of any size, on a GPU that is free."""
         tf = self._tf
         images = tf.TensorSpec((None, *self._settings.input_shape), tf.float32)
-        function = tf.function(lambda x: self._network(network, tensors, x), input_signature=[images], autograph=False)
+        function = tf.function(network, input_signature=[images], autograph=False)
         return partial(self._on_a_free_gpu, function.get_concrete_function())
-
-    def _network(self, network: Any, tensors: Tensors, images: Any) -> Any:
-        """Logits with constants in the graph: they let oneDNN keep its reordered weights."""
-
-        def constants(variables: Any) -> list[Any]:
-            return [self._tf.constant(tensors[variable.path]) for variable in variables]
-
-        trained, statistics = constants(network.trainable_variables), constants(network.non_trainable_variables)
-        return network.stateless_call(trained, statistics, images, training=False)[0]
 
     def _on_a_free_gpu(self, function: Callable[[Any], Any], images: Array) -> Array:
         gpu = self._free.get()

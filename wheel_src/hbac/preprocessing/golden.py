@@ -3,6 +3,8 @@
 No random numbers and no file: anyone can compute it, on any machine, to the last bits of the sine.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -46,18 +48,23 @@ def golden_power() -> Array:
 
 
 def golden_image(settings: Preset) -> Array:
-    """(400, 300, 3) float32 image of the golden record."""
+    """The golden record as a network sees it, of the preset's shape; for three zooms (400, 300, 3) float32."""
     return make_image(golden_eeg(), golden_power(), settings)
 
 
-def probe(image: Array) -> list[list[list[float]]]:
+def probe(image: Array) -> list[Any]:
     """The values of an image that a manifest keeps: a grid of rows and columns framed by means, channels first.
 
-    Of (400, 300, 3) it is (3, 15, 9): 14 rows and their mean, 8 columns and their mean.
+    Of (400, 300, 3) it is (3, 15, 9): 14 rows and their mean, 8 columns and their mean. A waveform (time, channels) has
+    rows alone: of (2000, 8) it is (8, 70), 69 moments and their channel's mean.
 
     The means are over all cells of a column, of a row and of the channel, so that cells between those of the grid
     count too: a change of 0.05 nat in a single pair moves the mean of its channel by more than `IMAGE_TOLERANCE`.
     """
+    if image.ndim == 2:
+        mean = image.mean(axis=0, keepdims=True, dtype=np.float64)
+        moments: list[Any] = np.round(np.concatenate([image[PROBE_ROWS], mean]).T, 6).tolist()
+        return moments
     grid = image[PROBE_ROWS, PROBE_COLUMNS]  # (14, 8, 3)
     rows = image[PROBE_ROWS].mean(axis=1, keepdims=True, dtype=np.float64)
     columns = image[:, PROBE_COLUMNS].mean(axis=0, keepdims=True, dtype=np.float64)
@@ -65,7 +72,7 @@ def probe(image: Array) -> list[list[list[float]]]:
     framed = np.concatenate(
         [np.concatenate([grid, rows], axis=1), np.concatenate([columns, whole], axis=1)], axis=0
     )  # (15, 9, 3)
-    values: list[list[list[float]]] = np.round(framed.transpose(2, 0, 1), 6).tolist()
+    values: list[Any] = np.round(framed.transpose(2, 0, 1), 6).tolist()
     return values
 
 

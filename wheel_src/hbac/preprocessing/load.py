@@ -1,12 +1,12 @@
-"""One record's files to its image: from both, or from one of them if the other cannot be used, and what was wrong."""
+"""One record's files to its image: from both, or from one of them if the other cannot be used, and what was wrong.
 
-from collections.abc import Sequence
+A mixed ensemble has several presets: the files are read once, and each preset's image is made once.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from hbac import hms
 from hbac.errors import RecordError
@@ -14,6 +14,9 @@ from hbac.files import content_digest
 from hbac.machine.faults import is_of_device
 from hbac.preprocessing.damage import disagreement, implausible_eeg, implausible_power
 from hbac.preprocessing.multitaper import rebuild_window
+from hbac.preprocessing.preset import BOTH as BOTH
+from hbac.preprocessing.preset import EEG as EEG
+from hbac.preprocessing.preset import SPECTROGRAM as SPECTROGRAM
 from hbac.preprocessing.preset import Array, Preset
 from hbac.preprocessing.presets import make_image
 from hbac.records.parquet import read_content, read_eeg, read_spectrogram
@@ -36,8 +39,6 @@ class Status(str, Enum):
 
 
 OK, INCOMPLETE, SUSPECT, EEG_ONLY, SPECTROGRAM_ONLY, UNREADABLE, OUT_OF_TIME = Status
-EEG, SPECTROGRAM = "eeg", "spectrogram"
-BOTH = (EEG, SPECTROGRAM)
 
 Sources = tuple[str, str]  # `content_digest` of the EEG's file and of the spectrogram's; "" of one that was not read
 NO_SOURCES: Sources = ("", "")
@@ -45,26 +46,43 @@ NO_SOURCES: Sources = ("", "")
 
 @dataclass(frozen=True)
 class Loaded:
-    """One record's image, or None if nothing of it could be read; what was read, and what was wrong."""
+    """One record's images, none if nothing that a preset reads could be read; what was read, and what was wrong."""
 
     record: Record
-    image: npt.NDArray[np.float32] | None  # of the preset's shape
+    images: Mapping[str, Array]  # by the preset's name, of its shape; without those of which no file could be read
     status: Status
     notes: tuple[str, ...] = ()
     sources: Sources = NO_SOURCES  # digests of the bytes that were read, also where they could not be used
     of_machine: bool = False  # no image, perhaps not by the files' fault: a dead reader, a disk that does not answer
 
+    @property
+    def image(self) -> Array | None:
+        """The image where one preset was asked for.
 
-def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -> Loaded:
-    """Read the files of one record and make its image, from one of them if the other cannot be used.
+        Raises:
+            ValueError: there are several.
+        """
+        if len(self.images) > 1:
+            raise ValueError(f"image: expected one preset, received {', '.join(self.images)}; `images` has them all")
+        return next(iter(self.images.values()), None)
 
-    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Never raises for
-    what is wrong with a file: that is in the notes.
+
+def load_record(record: Record, settings: Preset | Sequence[Preset], files: Sequence[str] = BOTH) -> Loaded:
+    """Read the files of one record and make its images, from one of them if the other cannot be used.
+
+    Without a spectrogram file, channel 0 holds what the EEG gives: 24 of its 300 columns for 50 s. Without any file that
+    a preset reads there is no image of it. Never raises for what is wrong with a file: that is in the notes.
+
+    Args:
+        record: its files and windows.
+        settings: one preset or several.
+        files: those that may be read.
 
     Raises:
         MemoryError: a file wants more than there is.
         MachineError: something has run out that every file needs.
     """
+    presets = (settings,) if isinstance(settings, Preset) else settings
     notes: list[str] = []
     causes: list[BaseException | None] = []
     doubts: list[str] = []
@@ -93,24 +111,28 @@ def load_record(record: Record, settings: Preset, files: Sequence[str] = BOTH) -
         except RecordError as error:
             notes.append(f"{SPECTROGRAM}: {error}")
             causes.append(error.__cause__)
-    if eeg is None and power is None:
-        read = (sources[EEG], sources[SPECTROGRAM])
-        return Loaded(record, None, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
+    read = (sources[EEG], sources[SPECTROGRAM])
+    there = {name for name, what in ((EEG, eeg), (SPECTROGRAM, power)) if what is not None}
+    readable = [preset for preset in presets if there & preset.reads]
+    if not readable:
+        return Loaded(record, {}, UNREADABLE, tuple(notes), read, any(map(is_of_device, causes)))
     status = SPECTROGRAM_ONLY if eeg is None else EEG_ONLY if power is None else INCOMPLETE if notes else OK
     if status == OK and eeg is not None and power is not None:
         odd_start = bool((record.spectrogram_offset_s or 0) % hms.SPECTROGRAM_STEP_S)
         doubts += disagreement(eeg, power, odd_start)  # of an incomplete file nobody knows where its samples belong
         status = SUSPECT if doubts else OK
     notes += doubts
-    if eeg is None:
-        image = make_image(None, power, settings)
-    else:
-        image = image_of_eeg(recording, record.eeg_offset_s, settings, power)
-    return Loaded(record, image, status, tuple(notes), (sources[EEG], sources[SPECTROGRAM]))
+    images = {
+        preset.preset: make_image(None, power, preset)
+        if eeg is None
+        else image_of_eeg(recording, record.eeg_offset_s, preset, power)
+        for preset in readable
+    }
+    return Loaded(record, images, status, tuple(notes), read)
 
 
 def image_of_eeg(recording: EegFile, offset_s: float | None, settings: Preset, power: Array | None = None) -> Array:
-    """The image of a 50 s window of a recording; without a spectrogram channel 0 holds what the recording gives.
+    """The image of a 50 s window of a recording; without a spectrogram the recording gives what it can of it.
 
     Args:
         recording: the whole file.
@@ -125,7 +147,9 @@ def image_of_eeg(recording: EegFile, offset_s: float | None, settings: Preset, p
     if settings.mirrors_short_eeg and not 0 <= start <= len(uv) - hms.EEG_WINDOW:
         uv, start = mirrored(uv, start), 0
     window = crop_eeg(EegFile(uv), start / hms.EEG_RATE_HZ).uv
-    return make_image(window, rebuild_window(uv, start) if power is None else power, settings)
+    if power is None and SPECTROGRAM in settings.reads:
+        power = rebuild_window(uv, start)
+    return make_image(window, power, settings)
 
 
 def sources_now(record: Record) -> Sources:

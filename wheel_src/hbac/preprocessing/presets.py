@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from hbac import hms
 from hbac.errors import InputError
-from hbac.preprocessing.preset import Array, Preset
+from hbac.preprocessing.names import STARTER as STARTER
+from hbac.preprocessing.names import THREE_ZOOMS
+from hbac.preprocessing.preset import Array, Preset, decoded
+from hbac.preprocessing.spectrograms8 import Spectrograms8Settings
 from hbac.preprocessing.three_zooms import (
     CHANNELS,
     SHAPE,
-    THREE_ZOOMS,
     ImageSettings,
     MirroringSettings,
     log_power,
 )
+from hbac.preprocessing.waveforms import RawSettings, Waveform8Settings
 
-STARTER = "starter-v1"
+Z_STEP = 6 / 127  # of the starter's z-scores in the cache
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,26 @@ class StarterSettings(ImageSettings):
         nats = (nats - nats.mean(dtype=np.float64)) / (nats.std(dtype=np.float64) + 1e-6)
         return np.repeat(nats.astype(np.float32)[..., None], CHANNELS, axis=2)
 
+    def to_uint8(self, inputs: Array) -> npt.NDArray[np.uint8]:
+        """+-6 standard deviations over 254 steps, the mean at 128."""
+        codes: npt.NDArray[np.uint8] = (np.clip(np.rint(inputs / Z_STEP), -127, 127) + 128).astype(np.uint8)
+        return codes
+
+    def from_uint8(self, cached: npt.NDArray[np.uint8]) -> Array:
+        """The inverse of `to_uint8` up to its steps; any number of rows."""
+        return decoded(cached, np.full(CHANNELS, Z_STEP, np.float32), np.full(CHANNELS, -128 * Z_STEP, np.float32))
+
 
 PRESETS: dict[str, Preset] = {
-    preset.preset: preset for preset in (ImageSettings(), MirroringSettings(), StarterSettings())
+    preset.preset: preset
+    for preset in (
+        ImageSettings(),
+        MirroringSettings(),
+        StarterSettings(),
+        Spectrograms8Settings(),
+        Waveform8Settings(),
+        RawSettings(),
+    )
 }
 
 
@@ -63,7 +84,7 @@ def make_image(eeg_uv: Array | None, power: Array | None, settings: Preset = PRE
 
     Returns:
         `settings.shape`, for three zooms (400, 300, 3), float32, finite, C-contiguous. What is missing is there the
-        normalised floor in channels 0 and 1 and 0 in channel 2.
+        normalised floor in channels 0 and 1 and 0 in channel 2; the other presets say what it is with them.
 
     Raises:
         InputError: `settings.preset` is not one of this package.

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import connection
 from typing import Any
@@ -36,7 +36,7 @@ START_LIMIT_S = 120.0  # for a process to import what it needs, on a machine tha
 MEMORY_LIMIT_BYTES = 4 << 30  # of address space beyond what a process has when it starts
 START_TRIES = 5  # in a row that may fail once one has been well, before a run gives up
 FAULTS = 5  # of the machine in a row, or records that are lost and more than those that are read: it gives up as well
-AHEAD = 64  # images that wait for the network at the most, 1.44 MB each; many of them while it is being loaded
+AHEAD = 64  # records that wait for the network at the most, 1.44 MB an image; many of them while it is being loaded
 
 READY = "ready"  # the first word of a process
 OUT_OF_MEMORY = 77  # exit code of a process; what it still held would starve its next record
@@ -51,7 +51,7 @@ class Loader:
 
     Args:
         records: what to load.
-        settings: what defines the image.
+        settings: what defines the image, or several such presets: then each record has several.
         workers: processes, 1 or more.
         limit_s: time for one attempt at a record.
         memory_bytes: address space that a process may take beyond what it has at its start.
@@ -61,7 +61,7 @@ class Loader:
     def __init__(
         self,
         records: Sequence[Record],
-        settings: Preset,
+        settings: Preset | Sequence[Preset],
         workers: int,
         limit_s: float = RECORD_LIMIT_S,
         memory_bytes: int = MEMORY_LIMIT_BYTES,
@@ -69,7 +69,8 @@ class Loader:
     ):
         self._clock = clock or WorkClock()
         self._looked = self._clock()
-        self._limit_s, self._shape = limit_s, settings.shape
+        presets = (settings,) if isinstance(settings, Preset) else tuple(settings)
+        self._limit_s, self._shapes = limit_s, {preset.preset: preset.shape for preset in presets}
         self._hanging, self._slowest_s = 0, 0.0  # attempts that took too long; the longest that did not
         self._started, self._bad_starts = False, 0  # whether a process has ever been ready; bad starts since one was
         self._faults = self._read = self._lost = 0  # the machine's since a record was read; records read; records lost
@@ -77,7 +78,7 @@ class Loader:
         self._total = len(records)
         self._done: queue.Queue[Loaded | BaseException] = queue.Queue(maxsize=AHEAD)
         self._stop = threading.Event()
-        self._workers = [_Worker(settings, memory_bytes) for _ in range(max(1, min(workers, len(records))))]
+        self._workers = [_Worker(presets, memory_bytes) for _ in range(max(1, min(workers, len(records))))]
         self._thread = threading.Thread(target=self._run, name="hbac-loader", daemon=True)
 
     def __enter__(self) -> "Loader":
@@ -135,7 +136,7 @@ class Loader:
 
     def _receive(self, worker: "_Worker", job: "_Job") -> None:
         try:
-            loaded = _received(worker.pipe, self._shape)
+            loaded = _received(worker.pipe, self._shapes)
         except (EOFError, OSError):
             code = worker.exit_code()
             what = (
@@ -176,11 +177,11 @@ class Loader:
             return
         note = f"reading {' and '.join(job.files)}: {what}"
         next_tries = ((EEG,), (SPECTROGRAM,)) if job.files == BOTH else job.next_tries
-        self._settle(job, Loaded(job.record, None, UNREADABLE, (note,), of_machine=of_machine), next_tries)
+        self._settle(job, Loaded(job.record, {}, UNREADABLE, (note,), of_machine=of_machine), next_tries)
 
     def _settle(self, job: "_Job", loaded: Loaded, next_tries: tuple[tuple[str, ...], ...]) -> None:
         notes = job.notes + loaded.notes
-        if loaded.image is None and next_tries:
+        if not loaded.images and next_tries:
             self._jobs.append(_Job(job.record, next_tries[0], next_tries[1:], notes))
         else:
             self._count(loaded)
@@ -188,8 +189,8 @@ class Loader:
 
     def _count(self, loaded: Loaded) -> None:
         """Records that one machine loses one after the other are not all damaged."""
-        self._faults *= loaded.image is None
-        self._read += loaded.image is not None
+        self._faults *= not loaded.images
+        self._read += bool(loaded.images)
         self._lost += loaded.of_machine
         if loaded.of_machine and self._lost >= max(FAULTS, self._read):
             raise MachineError(
@@ -215,8 +216,8 @@ class _Job:
 class _Worker:
     """A process that reads, its pipe, and the job it is at."""
 
-    def __init__(self, settings: Preset, memory_bytes: int):
-        self._arguments = (settings, memory_bytes)
+    def __init__(self, presets: Sequence[Preset], memory_bytes: int):
+        self._arguments = (presets, memory_bytes)
         self.job: _Job | None = None
         self.since, self.limit_s = 0.0, 0.0  # the start of what it is at, and the seconds that it has for it
         self.ready = False
@@ -260,18 +261,18 @@ class _Worker:
         self._process.kill()
 
 
-def _serve(pipe: connection.Connection, settings: Preset, memory_bytes: int) -> None:
-    """What a process does: take a record, send its image, until the pipe ends."""
+def _serve(pipe: connection.Connection, presets: Sequence[Preset], memory_bytes: int) -> None:
+    """What a process does: take a record, send its images, until the pipe ends."""
     _limit_memory(memory_bytes)
-    _answer(pipe, settings, os._exit)
+    _answer(pipe, presets, os._exit)
 
 
-def _serve_inside(pipe: connection.Connection, settings: Preset) -> None:
+def _serve_inside(pipe: connection.Connection, presets: Sequence[Preset]) -> None:
     """The same in a thread of this process."""
-    _answer(pipe, settings, sys.exit)
+    _answer(pipe, presets, sys.exit)
 
 
-def _answer(pipe: connection.Connection, settings: Preset, leave: Callable[[int], Any]) -> None:
+def _answer(pipe: connection.Connection, presets: Sequence[Preset], leave: Callable[[int], Any]) -> None:
     with contextlib.suppress(EOFError, OSError):
         try:
             need(*OF_READERS)
@@ -282,15 +283,15 @@ def _answer(pipe: connection.Connection, settings: Preset, leave: Callable[[int]
         while True:
             record, files = pipe.recv()
             try:
-                loaded = load_record(record, settings, files)
+                loaded = load_record(record, presets, files)
             except MemoryError:
                 leave(OUT_OF_MEMORY)
             except MachineError as error:
                 pipe.send(error)
                 return
-            pipe.send(replace(loaded, image=None))
-            if loaded.image is not None:
-                pipe.send_bytes(loaded.image.reshape(-1).data)
+            pipe.send((replace(loaded, images={}), tuple(loaded.images)))
+            for image in loaded.images.values():
+                pipe.send_bytes(image.reshape(-1).data)
 
 
 @functools.cache
@@ -302,14 +303,16 @@ def _say_once(reason: str) -> None:
     )
 
 
-def _received(pipe: connection.Connection, shape: tuple[int, ...]) -> Any:
-    """What a process has sent; an image comes behind its record, unpickled: a tenth of the time."""
+def _received(pipe: connection.Connection, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """What a process has sent; images come behind their record, unpickled: a tenth of the time."""
     what = pipe.recv()
-    if not isinstance(what, Loaded) or what.image is not None or what.status == UNREADABLE:
+    if not isinstance(what, tuple):
         return what
-    image = np.empty(shape, np.float32)
-    pipe.recv_bytes_into(image.reshape(-1).data)
-    return replace(what, image=image)
+    loaded, names = what
+    images = {name: np.empty(shapes[name], np.float32) for name in names}
+    for image in images.values():
+        pipe.recv_bytes_into(image.reshape(-1).data)
+    return replace(loaded, images=images)
 
 
 def _limit_memory(extra_bytes: int) -> None:

@@ -15,7 +15,9 @@ from scipy.signal.windows import dpss
 
 from hbac import hms
 from hbac.preprocessing.montage import bipolar, bipolar_gaps, bridge_gaps
-from hbac.preprocessing.preset import Array, Preset
+from hbac.preprocessing.names import THREE_ZOOMS as THREE_ZOOMS
+from hbac.preprocessing.names import THREE_ZOOMS_2 as THREE_ZOOMS_2
+from hbac.preprocessing.preset import Array, Preset, decoded
 
 HEIGHT, WIDTH, CHANNELS = 400, 300, 3
 SHAPE = (HEIGHT, WIDTH, CHANNELS)
@@ -23,8 +25,6 @@ ROWS_PER_PAIR = HEIGHT // len(hms.PAIRS)  # 25
 MISSING_UINT8 = (0, 128)  # as it is cached: in channels 0 and 1, in channel 2
 MIRRORED = (1, 0, 3, 2)  # LL, RL, LP, RP with left and right exchanged
 WAVE_LIMIT = 6.0  # asinh(2 * 1024 / 20) is 5.3; the largest swings, doubled by the high-pass, come to 6.01 (clipped)
-THREE_ZOOMS = "three-zooms-v1"
-THREE_ZOOMS_2 = "three-zooms-v2"
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,7 @@ class ImageSettings(Preset):
         """The inverse of `to_uint8` up to its steps; any number of rows."""
         step = np.array([*[_log_range(self) / 255 / self.log_scale] * 2, WAVE_LIMIT / 127], np.float32)  # (3,)
         zero = np.array([*[floor(self)] * 2, -128 * step[2]], np.float32)
-        rows = cached.reshape(*cached.shape[:-2], -1).astype(
-            np.float32
-        )  # long rows: three at a time is five times slower
-        rows *= np.tile(step, cached.shape[-2])
-        rows += np.tile(zero, cached.shape[-2])
-        return rows.reshape(cached.shape)
+        return decoded(cached, step, zero)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Inputs to answers, in order: the engine's streams compute while the next inputs are made."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from hbac.recordings.windows import inputs
 
 Row = npt.NDArray[np.float64]
 Array = npt.NDArray[np.float32]
+Images = Mapping[str, Array]  # of one window, by the name of the preset
 
 AHEAD: Final = 24  # inputs that wait for a stream, of 1.4 MB: as many as five minutes of a recording take to make
 
@@ -40,24 +41,28 @@ def answers_for_windows(windows: Iterable[npt.NDArray[np.floating[Any]]], ensemb
     yield from (row for row in in_order(images, ensemble) if row is not None)
 
 
-def _input_of(window: npt.NDArray[np.floating[Any]], number: int, ensemble: Ensemble) -> Array:
+def _input_of(window: npt.NDArray[np.floating[Any]], number: int, ensemble: Ensemble) -> Images:
     uv = np.asarray(window, np.float32)
     recording = ArrayRecording(uv, f"window {number}")
     if not np.isfinite(uv).any():
         raise InputError(f"window {number}: expected microvolts, received nothing finite")
     start = (len(uv) - hms.EEG_WINDOW) // 2
-    return next(inputs(recording, ensemble.manifest.preprocessing, [start])).values
+    presets = ensemble.manifest.presets()
+    return {preset.preset: next(inputs(recording, preset, [start])).values for preset in presets}
 
 
 class _Batch:
     """Inputs that a stream computes in one call."""
 
     def __init__(self) -> None:
-        self.images: list[Array] = []
+        self.images: list[Images] = []
         self._rows: Future[npt.NDArray[np.float64]] | None = None
 
     def send(self, pool: ThreadPoolExecutor, ensemble: Ensemble) -> None:
-        self._rows = pool.submit(lambda: ensemble.predict(np.stack(self.images)))
+        self._rows = pool.submit(self._computed, ensemble)
+
+    def _computed(self, ensemble: Ensemble) -> npt.NDArray[np.float64]:
+        return ensemble.predict({name: np.stack([one[name] for one in self.images]) for name in self.images[0]})
 
     def is_done(self) -> bool:
         return self._rows is not None and self._rows.done()
@@ -69,7 +74,7 @@ class _Batch:
         return row
 
 
-def in_order(images: Iterable[Array | None], ensemble: Ensemble) -> Iterator[Row | None]:
+def in_order(images: Iterable[Images | None], ensemble: Ensemble) -> Iterator[Row | None]:
     """The answer to each input, None to None, in their order, with so many inputs held as keep all streams busy."""
     engine = ensemble.engine
     most = max(AHEAD, 3 * engine.streams * engine.batch_size)

@@ -95,8 +95,6 @@ class Edges:
         return np.stack([b1 * x[..., 0] - a1 * y[..., 0] + late[..., 1], late[..., 0]], axis=-1)
 
     @staticmethod
-    def _at(
-        values: npt.NDArray[Any], starts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]
-    ) -> npt.NDArray[Any]:
+    def _at(values: npt.NDArray[Any], starts: npt.NDArray[np.int64], steps: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """(windows, channels, steps) of (channels, samples)."""
         return values[:, starts[:, None] + steps].transpose(1, 0, 2)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import tee
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from hbac import hms
 from hbac.ensemble.calibrated import Ensemble
 from hbac.errors import InputError
-from hbac.recordings.answers import in_order
+from hbac.recordings.answers import Images, in_order
 from hbac.recordings.kept import KeptRecording
 from hbac.recordings.quality import Status, Step, statuses, steps_of
 from hbac.recordings.recording import Recording
@@ -98,8 +99,8 @@ def check_step(step_s: int) -> None:
 
 def _images(
     recording: Recording, ensemble: Ensemble, steps: list[Step], step_s: int, found: list[Status]
-) -> Iterator[npt.NDArray[np.float32] | None]:
-    """The input for each step, None for one without an answer; statuses are appended to `found` as they become known."""
+) -> Iterator[Images | None]:
+    """The inputs for each step, None for one without an answer; statuses are appended to `found` as they become known."""
 
     def starts() -> Iterator[int]:
         together = max(1, TOGETHER_S // step_s)
@@ -108,12 +109,13 @@ def _images(
             found.extend(statuses(recording, some))
             yield from (step.start for step, status in zip(some, found[first:]) if status is not Status.GAP)
 
-    made = inputs(recording, ensemble.manifest.preprocessing, starts())
+    presets = ensemble.manifest.presets()
+    made = zip(*(inputs(recording, *one) for one in zip(presets, tee(starts(), len(presets)))))
     number = 0
-    for one in made:
-        while steps[number].start != one.start:
+    for of_presets in made:
+        while steps[number].start != of_presets[0].start:
             yield None
             number += 1
-        yield one.values
+        yield {preset.preset: one.values for preset, one in zip(presets, of_presets)}
         number += 1
     yield from (None for _ in steps[number:])

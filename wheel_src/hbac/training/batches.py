@@ -28,11 +28,11 @@ def epoch_batches(
         batch_size: the last batch may be smaller.
         views: random changes of the images.
         mixup_alpha: 0 for none.
-        row_step: 2 keeps every second row of an image.
+        row_step: 2 keeps every second row of an image; 1 for waveforms.
         rng: draws order, views and mixtures.
 
     Returns:
-        Batches of images (batch, 400 / row_step, 300, 3), votes (batch, 6), weights (batch,).
+        Batches of inputs (batch, ...), of images 1 / row_step of the rows, votes (batch, 6), weights (batch,).
     """
     import keras
 

@@ -1,6 +1,6 @@
 """Training images on disk: made once, in parallel, restartable, read memory-mapped.
 
-`images.npy` is (rows, 400, 300, 3) uint8; beside it, `images.state.npy` says of each row whether it is made,
+`images.npy` is (rows, *shape of the preset) uint8; beside it, `images.state.npy` says of each row whether it is made,
 `images.sources.npy` of which bytes, and `images.json` which rows and which preprocessing these are.
 """
 
@@ -32,7 +32,7 @@ DIGEST = np.dtype("S32")  # of a recording's content
 class ImageCache:
     """Images as they lie on disk, and which of them are there."""
 
-    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3), memory-mapped
+    images: npt.NDArray[np.uint8]  # (rows, *shape), memory-mapped
     readable: npt.NDArray[np.bool_]  # (rows,)
     sources: npt.NDArray[np.bytes_]  # (rows, 2) digests of the EEG and of the spectrogram that an image was made of
 

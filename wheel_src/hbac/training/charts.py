@@ -5,21 +5,16 @@ import html
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hbac.hms import CHAINS, CLASSES, CONSENSUS_NAMES
+from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.pages import CLASS_COLOURS
 
 Floats = npt.NDArray[np.floating[Any]]
 History = Sequence[Mapping[str, float]]  # the epochs of a fold
-CHANNELS: Final = (  # title, label of the x axis, what stands at its left end, middle and right end
-    ("Spectrogram of each chain, 10 minutes", "minutes", (0, 5, 10)),
-    ("Spectrogram of each pair, 50 seconds", "seconds", (0, 25, 50)),
-    ("Waveform of each pair, the middle 10 seconds", "seconds of the 50", (20, 25, 30)),
-)
 
 
 @dataclass(frozen=True)
@@ -94,20 +89,3 @@ def draw_curves(axes: Any, histories: Mapping[int, History], key: str, label: st
         axes.yaxis.set_minor_formatter("{x:g}")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.figure.legend(loc="outside lower center", ncols=min(3, len(histories)), fontsize=9, frameon=False)
-
-
-def draw_channel(axes: Any, values: npt.NDArray[np.float32], number: int) -> None:
-    """One channel (400, 300) of an input."""
-    title, label, ticks = CHANNELS[number]
-    wave = number == 2
-    low, high = (-3, 3) if wave else (-2, 2.5)
-    shown = axes.imshow(values, aspect="auto", cmap="RdBu_r" if wave else "viridis", vmin=low, vmax=high)
-    height, width = values.shape
-    of_chain = height / len(CHAINS)
-    axes.set_yticks([of_chain * (at + 0.5) for at in range(len(CHAINS))], CHAINS)
-    axes.set_xticks(np.linspace(0, width - 1, len(ticks)), [str(tick) for tick in ticks])
-    for at in range(1, len(CHAINS)):
-        axes.axhline(of_chain * at - 0.5, color="black" if wave else "white", linewidth=1)
-    axes.set_title(title, fontsize=10)
-    axes.set(xlabel=label, ylabel="chain")
-    axes.figure.colorbar(shown, ax=axes, fraction=0.05, pad=0.02)

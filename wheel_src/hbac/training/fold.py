@@ -22,6 +22,7 @@ from hbac.files import sha256_of, write_atomically
 from hbac.network.families import build, shapes
 from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
+from hbac.preprocessing.preset import IMAGE_AXES
 from hbac.training.batch_norm import estimate_statistics, prepare, training_pass
 from hbac.training.batches import epoch_batches
 from hbac.training.metrics import kl_divergence
@@ -29,7 +30,7 @@ from hbac.training.optimizer import compile_model, learning_rates
 from hbac.training.rows import RowNumbers, TrainData
 from hbac.training.schedule import EpochBudget, TrainSettings
 from hbac.training.state import FoldFiles, Progress, check_rows, digest_of_rows, new, read_state, settle, write_state
-from hbac.training.views import drop_eeg, drop_spectrogram, random_views
+from hbac.training.views import KINDS, random_views
 from hbac.weights.tensors import read_safetensors, set_weights, write_safetensors
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def train_fold(
             started_s = work()
             log(f"fold {fold}: {run.epoch(number, *epoch)}")
             budget.took(work() - started_s, run.images(epoch[0]))
-    if run.progress.epochs_done == run.total and PARTIAL not in run.progress.made:
+    if run.progress.epochs_done == run.total and PARTIAL not in run.progress.made and run.from_one_file:
         run.predict_from_one_file()
     return run.progress
 
@@ -107,6 +108,7 @@ class _Fold:
         self.train, self.valid = train, valid
         scored = data.counts[valid] >= scored_votes
         self.scored = scored if scored.any() else np.ones(len(valid), bool)  # which validation rows choose
+        self.from_one_file = KINDS[data.preprocessing.preset].from_one_file
         self.total = sum(stage.epochs for stage in settings.stages)
         self.progress = Progress(rows=digest_of_rows(data.sources, train, valid))
         self._optimizer_state: list[np.ndarray[Any, Any]] = []
@@ -131,10 +133,11 @@ class _Fold:
             self._load_state(tensors)
 
     def _build(self) -> "keras.Model":
-        """The network for images of any height, with weights in float32 whatever it computes in."""
+        """The network, of images for any height, with weights in float32 whatever it computes in."""
         network = self.settings.network
-        heights = replace(network, input_shape=(None, *network.input_shape[1:]))
-        return build(heights, precision=self.settings.precision)
+        if len(network.input_shape) == IMAGE_AXES:
+            network = replace(network, input_shape=(None, *network.input_shape[1:]))
+        return build(network, precision=self.settings.precision)
 
     def images(self, stage: int) -> float:
         """Images of full height that take as long as an epoch of a stage: a third of one for each that is predicted."""
@@ -216,11 +219,14 @@ class _Fold:
         """The best epoch's predictions for the validation rows without one of their files, as inference sees them."""
         model = build(self.settings.network)
         set_weights(model, read_safetensors(self.files.checkpoint, shapes(self.settings.network)))
-        settings = self.data.preprocessing
-        without = [partial(drop, settings=settings) for drop in (drop_spectrogram, drop_eeg)]
+        without = [partial(self._changed, drop) for drop in self.from_one_file]
         _save_array(self.files.partial, np.stack([self._predict(model, view) for view in without]))
         self.progress.made[PARTIAL] = sha256_of(self.files.partial)
         self._save_state()
+
+    def _changed(self, change: Callable[[Any, Any], Any], images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        changed: npt.NDArray[np.float32] = change(images, self.data.preprocessing)
+        return changed
 
     def _predict(self, model: "keras.Model", view: View = np.asarray) -> npt.NDArray[np.float32]:
         """(validation rows, 6) probabilities for their images, changed by `view`."""

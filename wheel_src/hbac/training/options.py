@@ -2,17 +2,22 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hbac import kaggle
 from hbac.durations import parse_duration
 from hbac.errors import InputError
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import FAMILY_NAMES, FULL_WIDTH, RESNET50, NetworkSettings
+from hbac.preprocessing.names import PRESET_NAMES, THREE_ZOOMS_2
 from hbac.training.devices import visible_gpus
 from hbac.training.fold_files import FoldFiles
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
+
+if TYPE_CHECKING:
+    from hbac.network.families import Family
+    from hbac.preprocessing.preset import Preset
 
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
@@ -35,7 +40,9 @@ class TrainOptions:
 
     data: Path
     output: Path
-    width: int = 64
+    family: str = RESNET50  # of networks
+    width: int = FULL_WIDTH
+    preprocessing: str = THREE_ZOOMS_2
     fold_count: int = 5
     folds: tuple[int, ...] | None = None  # to train now; None for all
     epochs: tuple[int, ...] = (6, 4)  # of the two stages, as are the next two
@@ -61,12 +68,26 @@ class TrainOptions:
     mixup_alpha: float = MIXUP_ALPHA
     dropout: float = DROPOUT
 
+    def preset(self) -> "Preset":
+        """What makes the inputs of records."""
+        from hbac.preprocessing.presets import preset_named  # a command line that only lists names loads no SciPy
+
+        return preset_named(self.preprocessing)
+
+    def network(self) -> NetworkSettings:
+        """The network that the folds are, without what only training has."""
+        return NetworkSettings(width=self.width, input_shape=self.preset().shape, family=self.family)
+
+    def network_title(self) -> str:
+        """It in words."""
+        return f"{_family(self.family).title} of width {self.width}"
+
     def settings(self) -> TrainSettings:
         """What defines the training of each fold."""
         off: dict[str, Any] = {chance: 0.0 for name, chance in SWITCHES.items() if name in self.without}
         fewest_votes = (1, self.scored_votes)  # stage 1 sees all rows, stage 2 the scored ones
         return TrainSettings(
-            network=NetworkSettings(width=self.width, dropout=self.dropout),
+            network=replace(self.network(), dropout=self.dropout),
             stages=tuple(map(Stage, self.epochs, self.learning_rates, fewest_votes, self.row_steps)),
             views=ViewSettings(**off),
             mixup_alpha=0.0 if MIXUP in self.without else self.mixup_alpha,
@@ -110,17 +131,45 @@ class TrainOptions:
             raise InputError(
                 f"--epochs, --row-steps: expected an epoch and row steps from 1, received {self.epochs} and {self.row_steps}"
             )
+        from hbac.preprocessing.preset import IMAGE_AXES
+
+        waveform = len(self.preset().shape) < IMAGE_AXES
+        if waveform and max(self.row_steps) > 1:
+            raise InputError(
+                f"--row-steps: expected 1,1 with --preprocessing {self.preprocessing}, whose rows are moments, "
+                f"received {self.row_steps}"
+            )
         for name in ("width", "batch_size", "workers"):
             if getattr(self, name) < 1:
                 raise InputError(f"--{name.replace('_', '-')}: expected 1 or more, received {getattr(self, name)}")
         self._check_start()
         self._check_folds()
+        self._check_network()
+
+    def _check_network(self) -> None:
+        from hbac.network.families import shapes
+
+        try:
+            shapes(self.network())
+        except InputError as error:
+            raise InputError(
+                f"--network {self.family}, --preprocessing {self.preprocessing}: expected an input that the network "
+                f"takes, received {self.preset().shape}: {error}"
+            ) from error
 
     def _check_start(self) -> None:
         if self.start and self.imagenet:
             raise InputError("--start, --imagenet: expected one of them, received both")
         if self.freeze_normalisation and not self.start:
             raise InputError("--freeze-normalisation: expected --start, whose normalisation is kept")
+
+        if not self.imagenet:
+            return
+        with_one = [name for name in FAMILY_NAMES if _family(name).imagenet]
+        if self.family not in with_one:
+            raise InputError(f"--imagenet: expected --network {' or '.join(with_one)}, received {self.family}")
+        if self.width != FULL_WIDTH:
+            raise InputError(f"--imagenet: expected --width {FULL_WIDTH}, as its weights are, received {self.width}")
 
     def _check_folds(self) -> None:
         if self.folds is None:
@@ -148,7 +197,21 @@ def add_options(parser: argparse.ArgumentParser, attached: Sequence[Path] = ()) 
     add = parser.add_argument
     add("--data", type=Path, required=not attached, metavar="DIR", help="folder with train.csv, train_eegs/ ...")
     add("--output", type=Path, required=not attached, metavar="DIR", help="folder for folds and images")
-    add("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
+    add(
+        "--network",
+        choices=FAMILY_NAMES,
+        default=RESNET50,
+        metavar="NAME",
+        dest="family",
+        help=f"{', '.join(FAMILY_NAMES)} [%(default)s]",
+    )
+    add("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
+    add(
+        "--preprocessing",
+        choices=PRESET_NAMES,
+        metavar="PRESET",
+        help=f"{', '.join(PRESET_NAMES)}",
+    )
     add("--fold-count", type=int, default=5, metavar="N", help="folds in all [%(default)s]")
     add("--folds", type=_numbers, metavar="0,2", help="those to train now, '' for none [all]")
     add("--resume", action="store_true", help="go on with the run in --output")
@@ -164,7 +227,8 @@ def _add_recipe(group: argparse._ArgumentGroup) -> None:
     add("--learning-rates", type=_rates, default=(2e-3, 2e-4), metavar="2e-3,2e-4", help="their peaks [2e-3,2e-4]")
     add("--row-steps", type=_numbers, default=(1, 1), metavar="2,1", help="2: every second row of the images [1,1]")
     add("--batch-size", type=int, default=16, metavar="N", help="[%(default)s]")
-    add("--imagenet", type=Path, metavar="FILE", help="ImageNet's notop file, to start from")
+    imagenet = "ImageNet's notop file, to start from [on Kaggle the attached one of the network]"
+    add("--imagenet", type=Path, metavar="FILE", help=imagenet)
     start = "earlier .safetensors folds of the same width to start from, of several their mean"
     add("--start", type=Path, nargs="+", default=(), metavar="FILE", help=start)
     add("--freeze-normalisation", action="store_true", help="keep --start's, where it has learnt from much more data")
@@ -179,7 +243,7 @@ def _add_machine(group: argparse._ArgumentGroup) -> None:
     add("--precision", choices=PRECISIONS, help="[mixed_float16 on a GPU]")
     add("--beside", type=Path, metavar="DIR", help="another data set, whose records the report shows beside")
     add("--name", default="fold", help="start of the checkpoints' names [%(default)s]")
-    add("--title", default="ResNet50 folds", help="what the manifest says they are [%(default)s]")
+    add("--title", help="what the manifest says they are [ResNet50 folds]")
 
 
 def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> TrainOptions:
@@ -195,6 +259,9 @@ def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> Tra
         "output": parsed.output or Path.cwd(),
         "take_from": tuple(parsed.take_from) or kaggle.find_earlier_sessions(attached),
         "start": tuple(parsed.start),
+        "imagenet": parsed.imagenet or _attached_imagenet(parsed, attached),
+        "preprocessing": parsed.preprocessing or _family(parsed.family).preset,
+        "title": parsed.title or f"{_family(parsed.family).title} folds",
         "time_budget_s": parse_duration(budget) if budget else None,
         "gpus": gpus,
         "precision": parsed.precision or PRECISIONS[bool(gpus)],
@@ -203,6 +270,20 @@ def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> Tra
     options = TrainOptions(**{**{name: getattr(parsed, name) for name in names}, **found})
     options.check()
     return options
+
+
+def _family(name: str) -> "Family":
+    from hbac.network.families import FAMILIES  # with NumPy, which a command line that is only read does not need
+
+    return FAMILIES[name]
+
+
+def _attached_imagenet(parsed: argparse.Namespace, attached: Sequence[Path]) -> Path | None:
+    """The network's file of ImageNet weights, if it is attached and fits, and nothing else to start from is stated."""
+    imagenet = _family(parsed.family).imagenet
+    if imagenet is None or parsed.start or parsed.width != FULL_WIDTH:
+        return None
+    return kaggle.find_imagenet(attached, imagenet.file, imagenet.md5)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class Predictions:
     raw: Floats  # (n, 6) at temperature 1
     partial: (
         Floats | None
-    )  # (2, n, 6) from the EEG alone and from the spectrogram alone; None while a fold is unfinished
+    )  # (2, n, 6) from the EEG alone and from the spectrogram alone; None while a fold is unfinished, or where one file is all
 
 
 @dataclass(frozen=True)
@@ -145,22 +145,34 @@ def write_table(path: Path, result: Result, data: TrainData, table: pd.DataFrame
 
 
 def write_run_report(
-    path: Path, title: str, result: Result, data: TrainData, files: Sequence[FoldFiles], beside: Path | None
+    path: Path,
+    title: str,
+    result: Result,
+    data: TrainData,
+    files: Sequence[FoldFiles],
+    beside: Path | None,
+    about: str = "",
 ) -> None:
-    """report.html: metrics, curves, and the clearest examples of each class, with those of another data set beside."""
+    """report.html: what was trained, metrics, curves, and the clearest examples of each class, also of another data set."""
     examples = {name: _examples(result, data, number) for number, name in enumerate(hms.CLASSES)}
     if beside is not None:
         for name, example in _examples_beside(beside, data):
             examples[name].append(example)
     histories = {fold: read_progress(files[fold].state).history for fold in result.predictions.folds}
-    write_report(path, title, result.out_of_fold, result.metrics, histories, examples)
+    write_report(path, title, result.out_of_fold, result.metrics, histories, examples, about)
 
 
 def _examples(result: Result, data: TrainData, number: int) -> list[Example]:
     rows, known = result.predictions.rows, result.out_of_fold
     chosen = clearest(known.votes, data.counts[rows], data.eeg_ids[rows], number)
     return [
-        Example(f"EEG {data.eeg_ids[rows[i]]}", data.load(rows[[i]])[0], known.votes[i], known.predictions[i])
+        Example(
+            f"EEG {data.eeg_ids[rows[i]]}",
+            data.load(rows[[i]])[0],
+            known.votes[i],
+            known.predictions[i],
+            data.preprocessing.preset,
+        )
         for i in chosen
     ]
 
@@ -175,7 +187,10 @@ def _examples_beside(folder: Path, data: TrainData) -> Iterator[tuple[str, Examp
         for i in clearest(votes, counts, eeg_ids, number):
             image = load_record(others.records[i], data.preprocessing).image
             if image is not None:
-                yield name, Example(f"{folder.name}: EEG {eeg_ids[i]}", image, votes[i], None)
+                yield (
+                    name,
+                    Example(f"{folder.name}: EEG {eeg_ids[i]}", image, votes[i], None, data.preprocessing.preset),
+                )
 
 
 def clearest(

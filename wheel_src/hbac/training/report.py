@@ -13,11 +13,10 @@ import numpy.typing as npt
 from hbac.files import write_atomically
 from hbac.hms import CLASSES, CONSENSUS_NAMES
 from hbac.pages import CLASS_COLOURS, shown_number, whole_page
+from hbac.preprocessing.names import THREE_ZOOMS_2
 from hbac.training.charts import (
-    CHANNELS,
     Floats,
     History,
-    draw_channel,
     draw_confusion,
     draw_curves,
     draw_reliability,
@@ -26,6 +25,7 @@ from hbac.training.charts import (
 from hbac.training.charts import (
     OutOfFold as OutOfFold,
 )
+from hbac.training.panels import panels, what_is_shown
 
 STYLE: Final = (
     ":root{color-scheme:light}"
@@ -68,12 +68,6 @@ CLASS_MEASURES: Final = {
     "recall": ("Recall", "Of the rows whose votes name a class most, the share predicted to be of it."),
     "f1": ("F1", "Harmonic mean of precision and recall."),
 }
-WHAT_IS_SHOWN: Final = (
-    "Rows of a picture are the chains LL (left lateral), RL (right lateral), LP (left parasagittal) and RP (right "
-    "parasagittal). In a spectrogram brighter is more power, and within each chain or pair the frequency grows "
-    "downward to 20 Hz. In the waveform red is positive and blue is negative. Colour bars give the network's own "
-    "scale, which has no unit."
-)
 
 
 @dataclass(frozen=True)
@@ -81,9 +75,10 @@ class Example:
     """A record as the report shows it."""
 
     title: str
-    image: npt.NDArray[np.float32]  # (400, 300, 3)
+    image: npt.NDArray[np.float32]  # of the preset's shape
     votes: Floats  # (6,) fractions
     prediction: Floats | None  # (6,) probabilities
+    preset: str = THREE_ZOOMS_2  # its name
 
 
 def write_report(
@@ -93,6 +88,7 @@ def write_report(
     metrics: Mapping[str, Mapping[str, Any]],
     histories: Mapping[int, History],
     examples: Mapping[str, Sequence[Example]],
+    about: str = "",
 ) -> None:
     """Write the page; it holds its pictures and refers to nothing.
 
@@ -103,12 +99,13 @@ def write_report(
         metrics: by set of rows, numbers by name (`metrics.classification_metrics` and what is compared with them).
         histories: by fold, its epochs (`training.Progress.history`).
         examples: by class, records of different EEGs.
+        about: which network was trained, from what.
 
     Raises:
         OutputError: the file cannot be written.
     """
     parts = [
-        f"<h1>{html.escape(title)}</h1>",
+        f"<h1>{html.escape(title)}</h1>{f'<p>{html.escape(about)}</p>' if about else ''}",
         "<h2>Out-of-fold metrics</h2><p>Every row is predicted by a fold that has not seen its patient.</p>",
         _table(metrics),
         "<h2>By class</h2>",
@@ -120,7 +117,7 @@ def write_report(
         _reliabilities(result),
         "<h2>Learning curves</h2>",
         _learning_curves(histories),
-        f"<h2>What the network sees</h2><p>{WHAT_IS_SHOWN}</p>",
+        f"<h2>What the network sees</h2><p>{_explained(examples)}</p>",
         *(_examples(name, of_class) for name, of_class in examples.items()),
     ]
     write_atomically(path, whole_page(title, STYLE, "".join(parts)))
@@ -198,6 +195,11 @@ def _learning_curves(histories: Mapping[int, History]) -> str:
 # Examples
 
 
+def _explained(examples: Mapping[str, Sequence[Example]]) -> str:
+    shown = {example.preset: None for of_class in examples.values() for example in of_class} or {THREE_ZOOMS_2: None}
+    return " ".join(dict.fromkeys(map(what_is_shown, shown)))
+
+
 def _examples(name: str, examples: Sequence[Example]) -> str:
     shown = "".join(map(_figure, examples)) or "<p>No record's votes name this class most.</p>"
     title = dict(zip(CLASSES, CONSENSUS_NAMES)).get(name, name)
@@ -206,10 +208,7 @@ def _examples(name: str, examples: Sequence[Example]) -> str:
 
 def _figure(example: Example) -> str:
     """A record's picture, with its votes and what was predicted as small bars."""
-    pictures = [
-        picture(partial(draw_channel, values=example.image[..., c], number=c), title)
-        for c, (title, _, _) in enumerate(CHANNELS)
-    ]
+    pictures = [picture(draw, title) for title, draw in panels(example.image, example.preset)]
     return (
         f"<figure><figcaption>{html.escape(example.title)}</figcaption>"
         f'{_bars(example)}<div class="side">{"".join(pictures)}</div></figure>'

@@ -11,7 +11,7 @@ import pandas as pd
 
 from hbac import hms
 from hbac.errors import InputError
-from hbac.preprocessing.three_zooms import ImageSettings
+from hbac.preprocessing.preset import Preset
 from hbac.records.record import Record
 from hbac.records.tables import read_train_table
 from hbac.training.schedule import WINDOWS_PER_GROUP
@@ -70,17 +70,17 @@ def _spread(rows: list[int], count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class TrainData:
-    """The rows: images as they are cached, and what is known of each."""
+    """The rows: inputs as they are cached, and what is known of each."""
 
-    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3), memory-mapped
+    images: npt.NDArray[np.uint8]  # (rows, 400, 300, 3) or another preset's shape, memory-mapped
     votes: npt.NDArray[np.float32]  # (rows, 6), summing to 1
     counts: npt.NDArray[np.float32]  # (rows,) votes of each row
     eeg_ids: npt.NDArray[np.int64]  # (rows,)
-    preprocessing: ImageSettings
+    preprocessing: Preset
     sources: npt.NDArray[np.bytes_]  # (rows, 2) digests of what the images were made of
 
     def load(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Images of some rows as the network takes them, (len(rows), 400, 300, 3) float32."""
+        """Inputs of some rows as the network takes them, (len(rows), *shape) float32."""
         return self.preprocessing.from_uint8(self.images[rows])
 
     def eeg_weights(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -17,11 +17,8 @@ from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_TRAINING, need
-from hbac.network.graph import Tensors
 from hbac.network.quiet import import_keras
-from hbac.network.settings import NetworkSettings
 from hbac.network.tensorflow_engine import TensorFlowEngine
-from hbac.preprocessing.three_zooms import MirroringSettings
 from hbac.records.folders import where_looked
 from hbac.streams import open_closed_descriptors, say
 from hbac.training import out_of_fold
@@ -31,11 +28,12 @@ from hbac.training.fold import train_fold
 from hbac.training.options import TrainOptions
 from hbac.training.rows import RowNumbers, Rows, Split, TrainData, patient_folds, read_rows
 from hbac.training.schedule import EpochBudget
+from hbac.training.start import start_described
+from hbac.training.start import start_weights as start_weights
 from hbac.training.state import claim_folder, take_folds
-from hbac.weights.checkpoints import Checkpoint, imagenet_backbone, mean_of_folds, new_manifest
+from hbac.weights.checkpoints import Checkpoint, new_manifest
 from hbac.weights.manifest import write_manifest
 
-PREPROCESSING = MirroringSettings()
 STATED_OPTIONS = (  # in the manifest, for readers
     "width",
     "fold_count",
@@ -96,13 +94,14 @@ def claim_output(options: TrainOptions, rows: Rows, log: Log = _print) -> None:
     claim_folder(options.output, run, options.resume)
     for name in take_folds(options.take_from, options.output, run, options.fold_names()):
         log(f"{name}: taken over")
+    log(f"{options.network_title()}: {start_described(options)}")
 
 
 def _definition(options: TrainOptions, rows: Rows) -> dict[str, Any]:
     """What tells this run from others; precision may differ between its sessions."""
     settings = {name: value for name, value in vars(options.settings()).items() if name != "precision"}
     start = " ".join(sha256_of(file) for file in options.files_to_start_from())
-    preprocessing = PREPROCESSING.digest()
+    preprocessing = options.preset().digest()
     return {
         **settings,
         "preprocessing": preprocessing,
@@ -124,21 +123,21 @@ def make_images(
         InputError: not one record can be read.
         OutputError: the folder cannot be written, or the disk has no room.
     """
-    folders = (options.output, *options.take_from)
-    cached = next(filter(None, (open_cache(rows.records, folder, PREPROCESSING, compared) for folder in folders)), None)
+    folders, preset = (options.output, *options.take_from), options.preset()
+    cached = next(filter(None, (open_cache(rows.records, folder, preset, compared) for folder in folders)), None)
     if not cached:
         for note in where_looked(options.data, rows.records, hms.TRAIN_TABLE):
             log(note)
-        size_gb = cache_bytes(rows.records, PREPROCESSING) / 1e9
+        size_gb = cache_bytes(rows.records, preset) / 1e9
         log(f"{len(rows.records)} images, {size_gb:.2f} GB: {options.output / 'images.npy'}")
-        cached = make_cache(rows.records, options.output, PREPROCESSING, options.workers)
+        cached = make_cache(rows.records, options.output, preset, options.workers)
     counts = rows.counts.sum(axis=1)
     data = TrainData(
         images=cached.images,
         votes=rows.counts / counts[:, None],
         counts=counts,
         eeg_ids=rows.table["eeg_id"].to_numpy(np.int64),
-        preprocessing=PREPROCESSING,
+        preprocessing=preset,
         sources=cached.sources,
     )
     return data, np.flatnonzero(cached.readable)
@@ -185,18 +184,6 @@ def _train_on_gpu(options: TrainOptions, gpu: str, folds: list[int]) -> None:
     train_folds(options, data, split_by_patient(options, rows, data, readable), budget)
 
 
-def start_weights(options: TrainOptions) -> Tensors | None:
-    """What the folds start from: the mean of earlier folds, ImageNet's backbone, or nothing.
-
-    Raises:
-        WeightsError: a file is none of this network.
-    """
-    network = NetworkSettings(width=options.width)
-    if options.start:
-        return mean_of_folds(options.start, network)
-    return imagenet_backbone(options.imagenet, network) if options.imagenet else None
-
-
 def evaluate_folds(
     options: TrainOptions, rows: Rows, data: TrainData, splits: list[Split], log: Log = _print
 ) -> out_of_fold.Result:
@@ -220,13 +207,13 @@ def describe_folds(options: TrainOptions, data: TrainData, result: out_of_fold.R
         WeightsError: a checkpoint is none of this network.
         OutputError: the manifest cannot be written.
     """
-    network = NetworkSettings(width=options.width)
+    network = options.network()
     files = options.fold_files()
     manifest = new_manifest(
         [Checkpoint(files[fold].checkpoint, score=score) for fold, score in result.fold_scores.items()],
         options.output,
         options.title,
-        PREPROCESSING,
+        data.preprocessing,
         network,
         TensorFlowEngine(network),
         round(result.temperature, 4),
@@ -237,7 +224,8 @@ def describe_folds(options: TrainOptions, data: TrainData, result: out_of_fold.R
     write_manifest(manifest, path)
     log(f"{path}: {len(result.fold_scores)} of {options.fold_count} folds, temperature {result.temperature:.3f}")
     page = options.output / "report.html"
-    out_of_fold.write_run_report(page, options.title, result, data, files, options.beside)
+    about = f"{options.network_title()}, of inputs {data.preprocessing.preset}, {start_described(options)}."
+    out_of_fold.write_run_report(page, options.title, result, data, files, options.beside, about)
     return path
 
 

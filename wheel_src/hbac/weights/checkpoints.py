@@ -1,7 +1,7 @@
 """Checkpoints: a manifest's folds as tensors, weights to start from, and a new manifest of checked files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,16 @@ from hbac import hms
 from hbac.errors import WeightsError
 from hbac.files import sha256_of
 from hbac.network.engine import Engine, finite_logits, softmax
-from hbac.network.families import shapes
+from hbac.network.families import family_named, shapes
 from hbac.network.graph import Tensors
-from hbac.network.settings import NetworkSettings
+from hbac.network.settings import Network, NetworkSettings
 from hbac.preprocessing.golden import golden_image, probe
 from hbac.preprocessing.preset import Preset
 from hbac.weights.keras_files import import_weights
-from hbac.weights.manifest import Fold, Manifest
+from hbac.weights.manifest import Fold, Manifest, Member
 from hbac.weights.tensors import read_safetensors
 
-IMAGENET_SPREAD = 60.0  # standard deviation of the inputs of ImageNet's weights; of ours it is about 1
+IMAGENET_CHANNELS = 3
 
 
 def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
@@ -40,19 +40,29 @@ def load_fold(manifest: Manifest, fold: Fold) -> Tensors:
         raise WeightsError(f"{path}: expected a file that can be read: {error.strerror}") from error
     if digest != fold.sha256:
         raise WeightsError(f"{path}: expected SHA-256 {fold.sha256}, received {digest}")
-    return read_tensors(path, manifest.network)
+    return read_tensors(path, _member_of(manifest, fold).network)
 
 
-def read_tensors(path: Path, settings: NetworkSettings) -> Tensors:
+def _member_of(manifest: Manifest, fold: Fold) -> Member:
+    found = [member for member in manifest.members if fold in member.folds]
+    return found[0] if found else manifest.only
+
+
+def read_tensors(path: Path, network: Network) -> Tensors:
     """Tensors of a whole network from a `.safetensors`, `.keras` or `.weights.h5` file, checked, float32.
 
     Raises:
         WeightsError: not such a file, or its names, shapes, dtypes or values are not those of the network.
     """
     if path.name.endswith(".safetensors"):
-        tensors = read_safetensors(path, shapes(settings))
+        tensors = read_safetensors(path, shapes(network))
+    elif isinstance(network, NetworkSettings):
+        tensors = import_weights(path, network)
     else:
-        tensors = import_weights(path, settings)
+        raise WeightsError(
+            f"{path}: expected a .safetensors file of a network with a graph of its own, received a Keras file; "
+            "`hbac weights import` writes one"
+        )
     return {name: np.asarray(tensor, np.float32) for name, tensor in tensors.items()}
 
 
@@ -68,13 +78,25 @@ def mean_of_folds(files: Sequence[Path], settings: NetworkSettings) -> Tensors:
 
 
 def imagenet_backbone(file: Path, settings: NetworkSettings) -> Tensors:
-    """ImageNet's "notop" weights, the first convolution scaled from inputs that spread by 60 to ours, about 1.
+    """A family's "notop" weights of ImageNet, for our inputs.
+
+    The first convolution is scaled from the spread of the inputs that it has learnt from to that of ours, about 1. For
+    inputs with other than three channels each takes the mean of its three kernels, times 3 / channels, so that what it
+    gives stays of a size.
 
     Raises:
-        WeightsError: not that file.
+        WeightsError: not that file, or the family has none.
     """
-    tensors = import_weights(file, settings, head=False)
-    tensors["conv1_conv/kernel"] = tensors["conv1_conv/kernel"] * np.float32(IMAGENET_SPREAD)
+    imagenet = family_named(settings.family).imagenet
+    if imagenet is None:
+        raise WeightsError(f"{file}: expected no ImageNet weights for {settings.family}, there are none of it")
+    *size, channels = settings.input_shape
+    rgb = replace(settings, input_shape=(*size, IMAGENET_CHANNELS))
+    tensors = import_weights(file, rgb, head=False)
+    kernel = tensors[f"{imagenet.first}/kernel"]  # (height, width, 3, filters)
+    if channels is not None and channels != IMAGENET_CHANNELS:
+        kernel = kernel.mean(axis=2, keepdims=True).repeat(channels, axis=2) * np.float32(IMAGENET_CHANNELS / channels)
+    tensors[f"{imagenet.first}/kernel"] = kernel * np.float32(imagenet.spread)
     return tensors
 
 
@@ -92,7 +114,7 @@ def new_manifest(
     folder: Path,
     title: str,
     preprocessing: Preset,
-    network: NetworkSettings,
+    network: Network,
     engine: Engine,
     temperature: float = 1.0,
     class_prior: Sequence[float] = hms.MEAN_VOTE,
@@ -121,19 +143,15 @@ def new_manifest(
     return Manifest(
         folder=folder,
         title=title,
-        network=network,
-        preprocessing=preprocessing,
-        temperature=temperature,
+        members=(Member(network, preprocessing, temperature, probe(image), folds),),
         class_prior=tuple(class_prior),
         training_prior=tuple(class_prior if training_prior is None else training_prior),
-        golden_image=probe(image),
-        folds=folds,
         training=training or {},
     )
 
 
 def _describe(
-    checkpoint: Checkpoint, folder: Path, network: NetworkSettings, engine: Engine, image: npt.NDArray[np.float32]
+    checkpoint: Checkpoint, folder: Path, network: Network, engine: Engine, image: npt.NDArray[np.float32]
 ) -> Fold:
     """A checkpoint as a manifest lists it, with its answer to the golden record's image."""
     path = checkpoint.path

@@ -1,55 +1,30 @@
 """The graph in a whole Keras file's config, read as plain JSON: nothing is deserialised, no name is looked up.
 
-Models within the model are taken apart, so that what is left is a list of layers that compute something.
+Models within the model are taken apart, so that what is left is a list of layers that compute something. A layer or a
+model that is called several times is there as often; the later ones share the tensors of the first.
 """
 
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hbac.errors import WeightsError, brief, one_line
-from hbac.weights.keras_layers import AUGMENTATION, Kinds, kinds_of, plain, received_class, spec_of
+from hbac.network.kinds import KINDS
+from hbac.network.shape_inference import layer_tensors
+from hbac.weights.keras_calls import Given, call_of, calls_of, is_tensor
+from hbac.weights.keras_layers import kinds_of, received_class
+from hbac.weights.keras_ops import Tensor, is_function, kinds_of_function
+from hbac.weights.keras_specials import Computed, plain
+from hbac.weights.saved_network import SavedNetwork, snake_case
 
 MAX_DEPTH: Final = 8  # models within models
 MAX_LAYERS: Final = 5000
+MAX_NAME: Final = 200  # characters
 FUNCTIONAL: Final = ("Functional", "Model")  # as Keras 2 and 3 name it, and as older files do
 MODEL_MODULE: Final = re.compile(r"keras(\.src)?(\.(models|engine)(\.(functional|sequential|training))?)?$")
-CALLED_WITH: Final = {"training": (None, False), "mask": (None,)}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One kind of our graph that the file's network computes."""
-
-    name: str  # the layer's, behind those of the models it lies in: resnet50/conv1_conv; `:activation` if it has one
-    kind: str
-    arguments: dict[str, Any]
-    inputs: tuple[str, ...]  # names of steps
-
-
-@dataclass
-class SavedNetwork:
-    """What a config says that a network computes."""
-
-    input: str = ""  # the step that the others begin from
-    input_shape: tuple[int | None, ...] = ()
-    output: str = ""  # the step that is the answer
-    steps: dict[str, Step] = field(default_factory=dict)  # by name, each behind its inputs
-    places: dict[str, str] = field(default_factory=dict)  # in a weights file, /layers/conv2d_3, to the layer's name
-    order: list[list[tuple[str, bool]]] = field(default_factory=list)  # names, trainable, of each layer of the top
-
-    def add(self, name: str, kinds: Kinds, inputs: tuple[str, ...]) -> str:
-        """Write down what a layer computes; the step it ends in."""
-        for i, (kind, arguments) in enumerate(kinds):
-            own = f"{name}:activation" if i else name
-            if own in self.steps or own == self.input:
-                raise WeightsError(f"expected each layer once, received {brief(own)} twice")
-            self.steps[own] = Step(own, kind, arguments, inputs)
-            inputs = (own,)
-        return inputs[0]
 
 
 @dataclass(frozen=True)
@@ -57,6 +32,7 @@ class _Scope:
     """A model within the models around it."""
 
     name: str = ""  # of the layers in it, what comes before: resnet50/
+    first: str = ""  # the same at its first call
     place: str = ""  # in a weights file
     trainable: bool = True
     depth: int = 0
@@ -86,7 +62,8 @@ def _read_model(saved: SavedNetwork, entry: Any, scope: _Scope, given: str | Non
     where, layers = f"model {brief(config.get('name'))}", config.get("layers")
     if not isinstance(layers, list) or not layers or not all(map(_is_entry, layers)):
         raise WeightsError(f"{where}: expected a list of named layers, received {brief(layers)}")
-    if scope.depth > MAX_DEPTH or len(saved.places) + len(layers) > MAX_LAYERS:
+    saved.layers += len(layers)
+    if scope.depth > MAX_DEPTH or max(saved.layers, len(saved.steps)) > MAX_LAYERS:
         raise WeightsError(f"{where}: expected models at most {MAX_DEPTH} deep and {MAX_LAYERS} layers, received more")
     scope = replace(scope, trainable=scope.trainable and config.get("trainable", True) is not False)
     if entry["class_name"] == "Sequential":
@@ -95,22 +72,35 @@ def _read_model(saved: SavedNetwork, entry: Any, scope: _Scope, given: str | Non
 
 
 def _read_functional(saved: SavedNetwork, config: dict[str, Any], scope: _Scope, given: str | None) -> str:
+    """Layer by layer as their inputs are there: a list may hold a layer before one that it is called on."""
     where = f"model {brief(config.get('name'))}"
     first, last = (_one_end(config.get(f"{end}_layers"), f"{where}, {end}") for end in ("input", "output"))
-    values: dict[str, str] = {}
+    values: dict[tuple[str, int], str] = {}
+    waiting: list[tuple[dict[str, Any], str, int]] = []  # a layer, its place, which of its calls
+    names = Counter(entry["config"].get("name", entry.get("name")) for entry in config["layers"])
     for entry, place in zip(config["layers"], _places(config["layers"], scope.place), strict=True):
-        name = entry["config"]["name"]
-        if name in values or (entry["class_name"] == "InputLayer") != (name == first):
+        name = _name_of(entry)
+        if names[name] > 1 or (entry["class_name"] == "InputLayer") != (name == first[0]):
             raise WeightsError(f"{where}: expected one input and each layer once, received {brief(name)} too")
-        if name == first:
-            values[name] = _read_input(saved, entry["config"], scope.name, given)
-            continue
-        tensors = _called_on(entry, f"layer {brief(scope.name + name)}")
-        if missing := [tensor for tensor in tensors if tensor not in values]:
-            raise WeightsError(f"{where}: expected inputs of {brief(name)} before it, received {brief(missing)}")
-        values[name] = _read_layer(saved, entry, place, scope, tuple(values[tensor] for tensor in tensors))
+        if name == first[0]:
+            values[first] = _read_input(saved, entry["config"], scope.name, given)
+        else:
+            waiting += [(entry, place, call) for call in range(calls_of(entry, f"layer {brief(scope.name + name)}"))]
+    while waiting:
+        later = []
+        for entry, place, call in waiting:
+            arguments = call_of(entry, call, f"layer {brief(scope.name + _name_of(entry))}")
+            if all(tensor in values for tensor in arguments.tensors):
+                values[_name_of(entry), call] = _read_layer(saved, entry, place, scope, call, arguments.of(values))
+            else:
+                later.append((entry, place, call))
+        if len(later) == len(waiting):
+            raise WeightsError(
+                f"{where}: expected inputs of {brief(_name_of(later[0][0]))} among its layers, received others"
+            )
+        waiting = later
     if last not in values:
-        raise WeightsError(f"{where}: expected a layer {brief(last)}, its output, received none")
+        raise WeightsError(f"{where}: expected a layer {brief(last[0])}, its output, received none")
     return values[last]
 
 
@@ -123,7 +113,7 @@ def _read_sequential(saved: SavedNetwork, config: dict[str, Any], scope: _Scope,
         if value is None:  # built without an input of its own
             shape = layers[0]["config"].get("batch_input_shape") or config.get("build_input_shape")
             value = _read_input(saved, {"name": "input", "batch_shape": shape}, scope.name, None)
-        value = _read_layer(saved, entry, place, scope, (value,))
+        value = _read_layer(saved, entry, place, scope, 0, ([Tensor(value)], {}))
     return str(value)
 
 
@@ -134,27 +124,64 @@ def _read_input(saved: SavedNetwork, config: dict[str, Any], within: str, given:
             raise WeightsError(f"layer {brief(name)}: expected {key} {expected}, received {brief(config[key])}")
     if given is not None:
         return given
-    shape = plain(config.get("batch_shape", config.get("batch_input_shape")))
-    if saved.input or not isinstance(shape, tuple) or len(shape) < 2:
-        raise WeightsError(f"layer {brief(name)}: expected one input of a stated shape, received {brief(shape)}")
-    saved.input, saved.input_shape = name, shape[1:]
-    return saved.input
+    return saved.begin(name, plain(config.get("batch_shape", config.get("batch_input_shape"))))
 
 
-def _read_layer(saved: SavedNetwork, entry: dict[str, Any], place: str, scope: _Scope, inputs: tuple[str, ...]) -> str:
-    name, config = scope.name + entry["config"]["name"], entry["config"]
-    saved.places[place] = name
-    if not scope.depth:
+def _read_layer(
+    saved: SavedNetwork, entry: dict[str, Any], place: str, scope: _Scope, call: int, arguments: "Given"
+) -> str:
+    """What a layer gives for one of its calls."""
+    own = scope.name + _name_of(entry)
+    name, first = own + (f"@{call}" if call else ""), scope.first + _name_of(entry)
+    config, (given, named) = entry["config"], arguments
+    if is_function(entry):
+        computed, tensors = kinds_of_function(entry, given, named, f"function {brief(name)}", saved.shapes)
+        return saved.add(name, computed, tuple(tensors))
+    steps = tuple(one for one in _flat(given) if isinstance(one, Tensor))
+    if len(steps) != len(_flat(given)) or not steps:
+        raise WeightsError(f"layer {brief(name)}: expected to be called on outputs of layers, received {brief(given)}")
+    if not scope.depth and not call:
         saved.order.append([])
-    before = saved.steps[inputs[0]].kind if inputs[0] in saved.steps else None
-    kinds = [] if "layers" in config else kinds_of(entry, f"layer {brief(name)}", before)
-    if len(inputs) != 1 and [kind for kind, _ in kinds] != ["Add"]:
-        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(inputs)}")
     if "layers" in config:
-        inner = replace(scope, name=f"{name}/", place=place, depth=scope.depth + 1)
-        return _read_model(saved, entry, inner, inputs[0])
-    saved.order[-1].append((name, scope.trainable and config.get("trainable", True) is not False))
-    return saved.add(name, kinds, inputs)
+        if len(steps) != 1:
+            raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+        depth = scope.depth + 1
+        inner = replace(scope, name=f"{name}/", first=f"{first}/", place=place, depth=depth)
+        return _read_model(saved, entry, inner, steps[0])
+    computed = kinds_of(entry, f"layer {brief(name)}", [saved.shapes[one] for one in steps])
+    if len(steps) != 1 and [one.kind for one in computed[:1]] and not _takes_several(computed[0].kind):
+        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+    if not computed and len(steps) != 1:
+        raise WeightsError(f"layer {brief(name)}: expected one input, received {len(steps)}")
+    ends = saved.add(name, computed, steps, first if name != first else None)
+    if name == first:
+        saved.order[-1].append((name, scope.trainable and config.get("trainable", True) is not False))
+        if entry["class_name"] == "Normalization":
+            saved.deviations.add(name)
+        saved.put(place, name, _parts_in_file(saved, name, computed))
+    return ends
+
+
+def _takes_several(kind: str) -> bool:
+    return len(KINDS[kind].inputs) > 0 and KINDS[kind].inputs[-1] > 1
+
+
+def _parts_in_file(saved: SavedNetwork, name: str, computed: list[Computed]) -> tuple[str, ...]:
+    """Names of the tensors that a file holds of a step; none of those that its config holds."""
+    if not computed:
+        return ()
+    step = saved.steps[name]
+    parts = layer_tensors(step.layer, [saved.shapes[one] for one in step.inputs])
+    return tuple(part for part in parts if f"{step.layer.name}/{part}" not in saved.constants)
+
+
+def _flat(given: list[Any]) -> list[Any]:
+    return list(given[0]) if len(given) == 1 and isinstance(given[0], list) else given
+
+
+def _name_of(entry: dict[str, Any]) -> str:
+    name = entry["config"].get("name", entry.get("name"))
+    return str(name)
 
 
 def _is_entry(entry: Any) -> bool:
@@ -162,9 +189,12 @@ def _is_entry(entry: Any) -> bool:
         isinstance(entry, dict)
         and isinstance(entry.get("class_name"), str)
         and isinstance(entry.get("config"), dict)
-        and isinstance(entry["config"].get("name"), str)
-        and "/" not in entry["config"]["name"]
+        and _is_name(entry["config"].get("name", entry.get("name")))
     )
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= MAX_NAME and name.isprintable() and not set(name) & set("/@:\\")
 
 
 def _is_model(entry: dict[str, Any]) -> bool:
@@ -178,79 +208,24 @@ def _is_model(entry: dict[str, Any]) -> bool:
 
 
 def _places(layers: list[dict[str, Any]], place: str) -> Iterator[str]:
-    """Where the weights of each layer lie in a file: its class in snake case, and how many of it came before."""
+    """Where the weights of each layer lie in a file: its class in snake case, and how many of it came before.
+
+    A function of `keras.ops` is no layer and has no place.
+    """
     before: Counter[str] = Counter()
     for entry in layers:
+        if is_function(entry):
+            yield ""
+            continue
         stem = snake_case(entry["class_name"])
         yield f"{place}/layers/{stem}" + (f"_{before[stem]}" if before[stem] else "")
         before[stem] += 1
 
 
-def snake_case(name: str) -> str:
-    """BatchNormalization to batch_normalization, Conv2D to conv2d, as Keras names places."""
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", re.sub(r"\W+", "", name))
-    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
-
-
-def _one_end(ends: Any, what: str) -> str:
-    """The one layer of `input_layers` or `output_layers`: [name, 0, 0], or a list that holds one of these."""
+def _one_end(ends: Any, what: str) -> tuple[str, int]:
+    """The one layer of `input_layers` or `output_layers`, and which of its calls: [name, 0, 0], or a list of one."""
     while isinstance(ends, list) and len(ends) == 1:
         ends = ends[0]
-    if not _is_tensor(ends):
+    if not is_tensor(ends):
         raise WeightsError(f"{what}: expected one, received {brief(ends)}")
-    return str(ends[0])
-
-
-def _is_tensor(tensor: Any) -> bool:
-    """[layer's name, which of its calls, which of its outputs]."""
-    return (
-        isinstance(tensor, list)
-        and len(tensor) == 3
-        and isinstance(tensor[0], str)
-        and type(tensor[1]) is int
-        and type(tensor[2]) is int
-        and tensor[2] == 0
-    )
-
-
-def _called_on(entry: dict[str, Any], where: str) -> list[str]:
-    """The layers that one is called on, once; how it is called has to be as for an answer."""
-    spec, nodes = None if "layers" in entry["config"] else spec_of(entry, where), entry.get("inbound_nodes")
-    if not isinstance(nodes, list) or len(nodes) != 1:
-        calls = len(nodes) if isinstance(nodes, list) else brief(nodes)
-        raise WeightsError(f"{where}: expected to be called once, received {calls} calls")
-    in_keras_3 = isinstance(nodes[0], dict)
-    tensors, named = _keras_3_call(nodes[0]) if in_keras_3 else _keras_2_call(nodes[0])
-    if in_keras_3 and spec is AUGMENTATION and named.get("training") is True:
-        del named["training"]  # their default, which `predict` overrides
-    for key, value in named.items():
-        if not any(value is allowed for allowed in CALLED_WITH.get(key, ())):
-            raise WeightsError(f"{where}: expected to be called without {brief(key)}, received {brief(value)}")
-    if not tensors or not all(map(_is_tensor, tensors)):
-        raise WeightsError(f"{where}: expected to be called on outputs of layers, received {brief(tensors)}")
-    return [tensor[0] for tensor in tensors]
-
-
-def _keras_3_call(node: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    arguments, named = node.get("args"), node.get("kwargs")
-    if not isinstance(arguments, list) or not isinstance(named, dict):
-        return [node], {}
-    if len(arguments) == 1 and isinstance(arguments[0], list):
-        arguments = arguments[0]
-    return [_history(argument) for argument in arguments], dict(named)
-
-
-def _history(argument: Any) -> Any:
-    config = argument.get("config") if isinstance(argument, dict) else None
-    if isinstance(config, dict) and argument.get("class_name") == "__keras_tensor__":
-        return config.get("keras_history")
-    return argument
-
-
-def _keras_2_call(node: Any) -> tuple[list[Any], dict[str, Any]]:
-    if not isinstance(node, list) or not all(isinstance(t, list) and len(t) == 4 for t in node):
-        return [node], {}
-    named: dict[str, Any] = {}
-    for *_, more in node:
-        named |= more if isinstance(more, dict) else {"arguments": more}
-    return [tensor[:3] for tensor in node], named
+    return str(ends[0]), int(ends[1])

@@ -6,36 +6,38 @@ what the file claims to hold. Out: a `.keras` file that plain Keras loads.
 """
 
 import hashlib
-import io
-import zipfile
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hbac.errors import WeightsError, brief
 from hbac.files import write_atomically
-from hbac.machine.packages import need
-from hbac.network.families import ImageNetFile, backbone_graph, build, family_named, whole_graph
+from hbac.network.families import (
+    ImageNetFile,
+    OutdatedFile,
+    backbone_graph,
+    build,
+    family_named,
+    is_preprocessing,
+    whole_graph,
+)
 from hbac.network.graph import Graph, Tensors
-from hbac.network.settings import HEAD, NetworkSettings
-from hbac.network.shape_inference import tensor_shapes
-from hbac.weights.keras_config import SavedNetwork, read_network
-from hbac.weights.keras_hdf5 import Layer, check_objects, is_legacy, legacy_layers, legacy_names, numbered_layers, text
+from hbac.network.settings import HEAD, Network, NetworkSettings
+from hbac.network.shape_inference import TensorShapes, tensor_shapes
+from hbac.weights.keras_content import content_of, network_of, opened
+from hbac.weights.keras_hdf5 import Layer, is_legacy, legacy_layers, legacy_names, numbered_layers
 from hbac.weights.keras_match import names_of_ours
+from hbac.weights.saved_network import SavedNetwork
 from hbac.weights.tensors import LISTED, check_finite, compare_shapes, set_weights
 from hbac.weights.weights_alone import check_order, check_weightless, with_head_named
 
 if TYPE_CHECKING:
     import h5py
 
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
-MAX_MEMBER_BYTES = 4 << 30
-MAX_CONFIG_BYTES = 32 << 20
-MAX_RATIO = 200  # of a zip member; weights hardly compress
+OF_NORMALIZATION = {"mean": "moving_mean", "variance": "moving_variance"}
 
 
 def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> Tensors:
@@ -55,68 +57,79 @@ def import_weights(path: Path, settings: NetworkSettings, head: bool = True) -> 
     Raises:
         WeightsError: not such a file, or another network; the first place that differs is named.
     """
-    content, config = _content(path)
+    content = content_of(path)
     imagenet = family_named(settings.family).imagenet
-    if imagenet and hashlib.md5(content, usedforsecurity=False).hexdigest().startswith(imagenet.outdated_md5):
-        raise _outdated(path, imagenet)
+    outdated = imagenet.outdated if imagenet else None
+    if imagenet and outdated and hashlib.md5(content.hdf5, usedforsecurity=False).hexdigest().startswith(outdated.md5):
+        raise _outdated(path, imagenet, outdated)
     settings = replace(settings, dropout=0.0)
     graph = whole_graph(settings) if head else backbone_graph(settings)
-    need("h5py")
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            check_objects(path, file)
-            if is_legacy(file):
-                _refuse_outdated(path, legacy_names(file), imagenet)
-                config = _legacy_config(path, file)
-            network = None if config is None else _read_network(path, config)
-            layers = _named_layers(path, file, graph, network)
-            _refuse_outdated(path, (name for name, _ in layers), imagenet)
-            tensors = _tensors(path, layers, graph)
-            if network is None:
-                check_order(path, layers, graph)
-            return tensors
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:  # what h5py raises for damaged files
-        raise WeightsError(f"{path}: expected Keras weights in HDF5: {error}") from error
+    with opened(path, content) as file:
+        if is_legacy(file):
+            _refuse_outdated(path, legacy_names(file), imagenet)
+        network = network_of(path, file, content)
+        layers = _named_layers(path, file, graph, network) if network else _layers_alone(path, file, settings, graph)
+        _refuse_outdated(path, (name for name, _ in layers), imagenet)
+        tensors = arrays_of(path, layers, tensor_shapes(graph))
+        if network is None:
+            check_order(path, layers, graph)
+        return tensors
 
 
-def _legacy_config(path: Path, file: "h5py.File") -> str | None:
-    """The config of a whole model in a Keras 2 file, None for weights alone."""
-    config = file.attrs.get("model_config")
-    if config is not None and not isinstance(config, str | bytes):
-        raise WeightsError(f"{path}: expected model_config as a text, received {brief(config)}")
-    return None if config is None else text(config)
-
-
-def _read_network(path: Path, config: bytes | str) -> SavedNetwork:
-    if len(config) > MAX_CONFIG_BYTES:
-        raise WeightsError(f"{path}: expected a config of at most {MAX_CONFIG_BYTES} bytes, received {len(config)}")
-    try:
-        return read_network(config)
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from error
-
-
-def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNetwork | None) -> list[Layer]:
-    """Layers that hold weights, under our names where the file says enough to know them."""
-    if network is None:
-        layers = list(legacy_layers(path, file) if is_legacy(file) else numbered_layers(path, file, {}))
-        layers = with_head_named(layers, graph) if HEAD in graph.by_name else layers
-        check_weightless(path, layers, graph)
-        return [(name, parts) for name, parts in layers if parts]
+def _named_layers(path: Path, file: "h5py.File", graph: Graph, network: SavedNetwork) -> list[Layer]:
+    """Layers of a whole file that hold weights, under our names."""
     try:
         ours = names_of_ours(graph, network, any_size=HEAD not in graph.by_name)
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    if is_legacy(file):  # a variable's layer is stated without the models around it
-        layers = [layer for layer in legacy_layers(path, file) if layer[1]]
-        _check_listed(path, [name for name, _ in layers], network)
-        within = {name.rsplit("/")[-1]: name for name in network.places.values()}
-        layers = [(within.get(name, name), parts) for name, parts in layers]
+    return layers_of(path, file, network, ours)
+
+
+def _layers_alone(path: Path, file: "h5py.File", settings: NetworkSettings, graph: Graph) -> list[Layer]:
+    """Layers of weights alone that hold some, whose names say which of ours they are."""
+    layers = list(legacy_layers(path, file) if is_legacy(file) else numbered_layers(path, file, {}))
+    if is_legacy(file):
+        layers = [_of_keras_2(name, parts, graph) for name, parts in layers]
+    if HEAD in graph.by_name:
+        layers = with_head_named(layers, graph)
     else:
-        layers = [layer for layer in numbered_layers(path, file, network.places) if layer[1]]
-    return [(ours.get(name, name), parts) for name, parts in layers]
+        layers = [layer for layer in layers if not is_preprocessing(layer[0], settings)]
+    trained = whole_graph(replace(settings, dropout=0.5))
+    dropped = {layer.name for layer in trained.layers if layer.kind == "Dropout"}
+    check_weightless(path, [(name, parts) for name, parts in layers if parts or name not in dropped], graph)
+    return [(name, parts) for name, parts in layers if parts]
+
+
+def _of_keras_2(name: str, parts: dict[str, Any], graph: Graph) -> Layer:
+    """A layer under the names of Keras 3: none has a slash, and a depthwise kernel is a kernel."""
+    name = name.replace("/", "_")
+    if name in graph.by_name and graph.by_name[name].kind.startswith("Depthwise"):
+        parts = {"kernel" if part == "depthwise_kernel" else part: data for part, data in parts.items()}
+    return name, parts
+
+
+def layers_of(path: Path, file: "h5py.File", network: SavedNetwork, names: Mapping[str, str]) -> list[Layer]:
+    """Layers of a whole file that hold weights, by the names that its steps have in a graph of ours."""
+    if not is_legacy(file):
+        found: dict[str, dict[str, Any]] = {}
+        for name, parts in numbered_layers(path, file, network.places):
+            found.setdefault(name, {}).update(parts)
+        return [(names.get(name, name), parts) for name, parts in found.items() if parts]
+    layers = [layer for layer in legacy_layers(path, file) if layer[1]]  # stated without the models around it
+    _check_listed(path, [name for name, _ in layers], network)
+    within = {place.layer.rsplit("/")[-1]: place.layer for place in network.places.values()}
+    steps = [(within.get(name, name), parts) for name, parts in layers]
+    return [(names.get(name, name), _in_our_words(network, name, parts)) for name, parts in steps]
+
+
+def _in_our_words(network: SavedNetwork, name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """Variables of a legacy file by our names."""
+    step = network.steps.get(name)
+    if name in network.deviations:
+        return {OF_NORMALIZATION[part]: data for part, data in parts.items() if part in OF_NORMALIZATION}
+    if step and step.kind.startswith("Depthwise"):
+        return {"kernel" if part == "depthwise_kernel" else part: data for part, data in parts.items()}
+    return parts
 
 
 def _check_listed(path: Path, received: list[str], network: SavedNetwork) -> None:
@@ -130,7 +143,7 @@ def _check_listed(path: Path, received: list[str], network: SavedNetwork) -> Non
         )
 
 
-def export_keras(tensors: Tensors, settings: NetworkSettings, path: Path) -> None:
+def export_keras(tensors: Tensors, settings: Network, path: Path) -> None:
     """Write a fold as a `.keras` file: plain `keras.models.load_model(path)` gives the network with its probabilities.
 
     Raises:
@@ -149,52 +162,24 @@ def export_keras(tensors: Tensors, settings: NetworkSettings, path: Path) -> Non
         write_atomically(path, whole.read_bytes())
 
 
-def _content(path: Path) -> tuple[bytes, bytes | str | None]:
-    """The HDF5 bytes of a Keras file, whichever of the forms it has, and the config that lies beside them."""
-    config: bytes | None = None
-    try:
-        if not zipfile.is_zipfile(path):
-            if path.stat().st_size > MAX_MEMBER_BYTES:
-                raise WeightsError(f"{path}: expected at most {MAX_MEMBER_BYTES} bytes, received more")
-            content = path.read_bytes()
-        else:
-            with zipfile.ZipFile(path) as archive:
-                _check_members(path, archive.infolist())
-                content, config = archive.read("model.weights.h5"), archive.read("config.json")
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise WeightsError(f"{path}: expected a Keras file: {error}") from error
-    return content, config
-
-
-def _outdated(path: Path, imagenet: ImageNetFile) -> WeightsError:
+def _outdated(path: Path, imagenet: ImageNetFile, outdated: OutdatedFile) -> WeightsError:
     return WeightsError(
         f"{path}: expected the ImageNet file with layers {imagenet.example} (MD5 {imagenet.md5}), "
-        f"received the older file of the same name with layers {imagenet.outdated_example}, whose network differs"
+        f"received the older file of the same name with layers {outdated.example}, whose network differs"
     )
 
 
 def _refuse_outdated(path: Path, layers: Iterable[str], imagenet: ImageNetFile | None) -> None:
-    if imagenet and any(map(imagenet.outdated_layers.search, layers)):
-        raise _outdated(path, imagenet)
+    if imagenet and imagenet.outdated and any(map(imagenet.outdated.layers.search, layers)):
+        raise _outdated(path, imagenet, imagenet.outdated)
 
 
-def _check_members(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    names = [member.filename for member in members]
-    if sorted(names) != sorted(MEMBERS):
-        raise WeightsError(f"{path}: expected the members {sorted(MEMBERS)}, received {brief(sorted(names))}")
-    for member in members:
-        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise WeightsError(
-                f"{path}: expected {member.filename} stored or deflated, received it otherwise or encrypted"
-            )
-        if member.file_size > min(MAX_MEMBER_BYTES, MAX_RATIO * max(member.compress_size, 1) + 65536):
-            raise WeightsError(
-                f"{path}: expected {member.filename} of a plausible size, received {member.file_size} bytes"
-            )
+def arrays_of(path: Path, layers: list[Layer], expected: TensorShapes) -> Tensors:
+    """The values of layers' variables, which have to be exactly the expected ones, float32.
 
-
-def _tensors(path: Path, layers: list[Layer], graph: Graph) -> Tensors:
-    expected = tensor_shapes(graph)
+    Raises:
+        WeightsError: names, shapes, types or values are others.
+    """
     names = [name for name, _ in layers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -1,6 +1,7 @@
 """Layers in the HDF5 of Keras files: what is looked at before any value is read, and which arrays each layer has."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,19 @@ from hbac.network.shape_inference import BN_PARTS
 if TYPE_CHECKING:
     import h5py
 
+
+@dataclass(frozen=True)
+class Place:
+    """Where tensors of a layer lie in a file of Keras 3, and which they are."""
+
+    layer: str  # its name, behind those of the models it lies in
+    parts: tuple[str, ...]  # names of its tensors that lie here, in their order
+    is_inner: bool = False  # whether it is the place of a cell within the layer, which has a name of its own
+    counts: bool = False  # whether a number of records seen lies behind them
+
+
 MAX_OBJECTS = 20_000
-PARTS = {2: ("kernel", "bias"), 4: BN_PARTS}  # by the number of variables of a layer
+PARTS = {1: ("kernel",), 2: ("kernel", "bias"), 4: BN_PARTS}  # by the number of variables of a layer
 NO_LAYERS = ("optimizer", "metrics", "seed_generator", "vars")
 
 
@@ -56,15 +68,15 @@ def is_legacy(file: "h5py.File") -> bool:
     return "layer_names" in file.attrs or "layer_names0" in file.attrs or "model_weights" in file
 
 
-def numbered_layers(path: Path, file: "h5py.File", names: Mapping[str, str]) -> Iterator[Layer]:
+def numbered_layers(path: Path, file: "h5py.File", names: Mapping[str, Place]) -> Iterator[Layer]:
     """Layers of a Keras 3 file, groups of numbered variables.
 
     Args:
         path: for errors.
         file: the weights.
-        names: a group such as /layers/conv2d_3 to its layer's name, behind those of the models it lies in, as the
-            config of a whole file has it. Where it has none, the group says it. A layer without variables has its
-            group's name.
+        names: a group such as /layers/conv2d_3 to its layer and that layer's tensors, as the config of a whole file
+            has it. Where there is no config, the group says the name, and the number of variables which they are. A
+            layer without variables has its group's name. A layer with cells comes once for each.
 
     Raises:
         WeightsError: a layer without a name, or another one than the config's, or another number of variables.
@@ -78,7 +90,7 @@ def numbered_layers(path: Path, file: "h5py.File", names: Mapping[str, str]) -> 
                 continue
             variables = item.get("vars")
             if isinstance(variables, h5py.Group) and len(variables):
-                yield _name(path, item, names), _numbered(path, variables)
+                yield _name(path, item, names), _numbered(path, variables, names.get(item.name))
             elif in_layers:
                 yield name, {}
             yield from walk(item, name == "layers")
@@ -92,14 +104,19 @@ def _natural(name: str) -> tuple[str, int]:
     return (stem, int(number)) if number.isdigit() and stem else (name, 0)
 
 
-def _name(path: Path, group: "h5py.Group", names: Mapping[str, str]) -> str:
-    stated, known = group["vars"].attrs.get("name"), names.get(group.name)
+def _name(path: Path, group: "h5py.Group", names: "Mapping[str, Place]") -> str:
+    stated, place = group["vars"].attrs.get("name"), names.get(group.name)
+    if names and place is None:
+        raise WeightsError(
+            f"{path}: expected variables of the layers of the file's config, received some at {group.name}"
+        )
+    known = place.layer if place else None
     if stated is None and known is None:
         raise WeightsError(
             f"{path}: expected the layer's name at {group.name}/vars, found none; save the whole model as .keras, "
             "or its weights with a newer Keras"
         )
-    if stated is not None and known is not None and text(stated) != known.rsplit("/")[-1]:
+    if stated is not None and place and known and not place.is_inner and text(stated) != known.rsplit("/")[-1]:
         raise WeightsError(
             f"{path}: expected layer {brief(known)} at {group.name}, as the file's config has it, "
             f"received {brief(text(stated))}"
@@ -107,10 +124,15 @@ def _name(path: Path, group: "h5py.Group", names: Mapping[str, str]) -> str:
     return known or text(stated)
 
 
-def _numbered(path: Path, group: "h5py.Group") -> dict[str, Any]:
-    names = PARTS.get(len(group))
-    if names is None or set(group) != {str(i) for i in range(len(group))}:
-        raise WeightsError(f"{path}: expected 2 or 4 numbered variables at {group.name}, received {sorted(group)[:6]}")
+def _numbered(path: Path, group: "h5py.Group", place: "Place | None") -> dict[str, Any]:
+    names = PARTS.get(len(group)) if place is None else place.parts
+    count = len(names) if names else 0
+    counted = place is not None and place.counts and len(group) == count + 1  # the last is how much it has seen
+    if names is None or set(group) != {str(i) for i in range(count + counted)}:
+        expected = "1, 2 or 4" if place is None else str(count)
+        raise WeightsError(
+            f"{path}: expected {expected} numbered variables at {group.name}, received {sorted(group)[:6]}"
+        )
     return {name: group[str(i)] for i, name in enumerate(names)}
 
 
@@ -138,6 +160,9 @@ def _variables(path: Path, group: "h5py.Group", layer: str) -> dict[str, dict[st
     variables: dict[str, dict[str, Any]] = {}
     for stated in _names(group, "weight_names"):
         *_, owner, variable = ["", *stated.split("/")]
+        owner = (
+            layer if stated.rpartition("/")[0] == layer else owner
+        )  # a name with a slash, as Keras 2 took: conv1/conv
         parts = variables.setdefault(owner, {})
         if variable.split(":")[0] in parts:
             raise WeightsError(f"{path}: expected each tensor once, received {brief(stated)} twice in {brief(layer)}")

@@ -1,16 +1,32 @@
-"""What a layer in a Keras config computes when it answers, as kinds of our graph. A class, an argument or a value that
+"""What a layer of a Keras config computes when it answers, as kinds of our graph. A class, an argument or a value that
 does not stand here is refused by its place; arguments that only training reads are free.
 
 Read are the configs that Keras 2 and 3 write. A class name counts for the layer of `keras.layers` alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hbac.errors import WeightsError, brief
-
-Kinds = list[tuple[str, dict[str, Any]]]  # kinds of our graph, each with its arguments, one behind the other
+from hbac.network.kinds import KINDS, RECURRENT, is_finite
+from hbac.network.shape_inference import Shape
+from hbac.weights.keras_specials import (
+    Computed,
+    Config,
+    Special,
+    activated,
+    batch_norm,
+    flatten,
+    layer_scale,
+    normalization,
+    plain,
+    present,
+    recurrent,
+    recurrent_arguments,
+    rescaling,
+    reshape,
+)
 
 
 @dataclass(frozen=True)
@@ -18,11 +34,40 @@ class Spec:
     """How the config of one class is read."""
 
     kind: str | None = None  # of our graph; None: nothing is computed when the network answers
-    compared: tuple[str, ...] = ()  # arguments that are our graph's
     fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)  # arguments that have to be one of these
     free: tuple[str, ...] = ()  # arguments that only training reads
     stated: Mapping[str, Any] = field(default_factory=dict)  # arguments of our graph that the class stands for
-    behind: str | None = None  # the kind that it has to follow
+    special: Special | None = None  # what it computes, where arguments are not enough
+    read: tuple[str, ...] = ()  # arguments that `special` reads
+    old_names: Mapping[str, str] = field(default_factory=dict)  # Keras 2's name of an argument to ours
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Arguments that are our graph's."""
+        ours = KINDS[self.kind].arguments if self.kind and not self.special else {}
+        return tuple(name for name in ours if name not in self.stated)
+
+
+def _bidirectional(config: Config, where: str, shape: Shape) -> list[Computed]:
+    """Two layers that differ in their direction alone."""
+    forward = config.get("layer")
+    kind = forward.get("class_name") if isinstance(forward, dict) else None
+    if kind not in RECURRENT or not isinstance(forward, dict):
+        raise WeightsError(f"{where}: expected {' or '.join(RECURRENT)} within, received {brief(forward)}")
+    ways = [forward, config.get("backward_layer") or forward]
+    if config.get("backward_layer") is None:
+        raise WeightsError(f"{where}: expected a backward_layer, received none")
+    arguments = []
+    for way in ways:
+        if not isinstance(way, dict) or way.get("class_name") != kind or not isinstance(way.get("config"), dict):
+            raise WeightsError(f"{where}: expected two layers {kind}, received {brief(way)}")
+        inner = {key: plain(value) for key, value in way["config"].items()}
+        check_config(spec_of(way, where), kind, inner, where)
+        arguments.append(recurrent_arguments(kind, inner, where))
+    if arguments[1] != {**arguments[0], "go_backwards": True} or arguments[0].get("go_backwards"):
+        raise WeightsError(f"{where}: expected the same layer forwards and backwards, received {brief(arguments)}")
+    merge = {"merge_mode": present(config, "merge_mode", where), "layer": kind}
+    return [Computed("Bidirectional", {**arguments[0], **merge})]
 
 
 LAST: Final = {"data_format": ("channels_last",)}
@@ -32,40 +77,83 @@ AUGMENTATION: Final = Spec(  # gives images back as they are when the network an
         *("value_range", "seed", "data_format"),
     )
 )
+_DROPOUT: Final = Spec(free=("rate", "seed", "noise_shape", "data_format", "stddev"))
+_RECURRENT_FREE: Final = ("unroll", "dropout", "recurrent_dropout", "seed", "implementation", "zero_output_for_mask")
+_RECURRENT_FIXED: Final = {"return_state": (False,), "stateful": (False,), "time_major": (False,)}
+
+
+def _recurrent_spec(kind: str) -> Spec:
+    free = (*_RECURRENT_FREE, "unit_forget_bias")
+    return Spec(kind, _RECURRENT_FIXED, free, special=recurrent(kind), read=tuple(KINDS[kind].arguments))
+
+
 SPECS: Final[Mapping[str, Spec]] = {
-    "Conv2D": Spec(
-        "Conv2D",
-        ("filters", "kernel_size", "strides", "padding"),
-        {**LAST, "dilation_rate": ((1, 1),), "groups": (1,), "use_bias": (True,)},
-    ),
+    **{name: Spec(name, LAST) for name in ("Conv1D", "Conv2D")},
+    **{
+        name: Spec(name, {**LAST, "groups": (1,)})
+        for name in ("SeparableConv1D", "SeparableConv2D", "DepthwiseConv1D", "DepthwiseConv2D")
+    },
     "BatchNormalization": Spec(
         "BatchNormalization",
-        ("epsilon",),
-        {"axis": (-1, 3, (3,), (-1,)), "center": (True,), "scale": (True,), "renorm": (False,)},
-        ("momentum", "synchronized"),
+        {"renorm": (False,)},
+        ("momentum", "synchronized", "virtual_batch_size", "fused"),
+        special=batch_norm,
+        read=("axis", "epsilon", "center", "scale"),
     ),
+    "LayerNormalization": Spec("LayerNormalization", {"rms_scaling": (False,)}),
+    "GroupNormalization": Spec("GroupNormalization", {"axis": (-1,)}),
     "Activation": Spec("Activation"),
-    "ReLU": Spec(
-        "Activation",
-        fixed={"max_value": (None,), "negative_slope": (0,), "threshold": (0,)},
-        stated={"activation": "relu"},
+    "ReLU": Spec("ReLU"),
+    "LeakyReLU": Spec("LeakyReLU", old_names={"alpha": "negative_slope"}),
+    "ELU": Spec("ELU"),
+    "PReLU": Spec("PReLU"),
+    "Softmax": Spec("Softmax"),
+    **{name: Spec(name, LAST) for name in ("ZeroPadding1D", "ZeroPadding2D", "Cropping1D", "Cropping2D")},
+    **{name: Spec(name, LAST) for name in ("UpSampling1D", "UpSampling2D")},
+    "Resizing": Spec(
+        "Resizing",
+        {
+            **LAST,
+            "crop_to_aspect_ratio": (False,),
+            "pad_to_aspect_ratio": (False,),
+            "antialias": (False,),
+            "fill_mode": ("constant",),
+            "fill_value": (0.0, 0),
+        },
     ),
-    "Softmax": Spec("Activation", fixed={"axis": (-1, (-1,))}, stated={"activation": "softmax"}),
-    "ZeroPadding2D": Spec("ZeroPadding2D", ("padding",), LAST),
-    "MaxPooling2D": Spec("MaxPooling2D", ("pool_size", "strides", "padding"), LAST),
-    "Add": Spec("Add"),
-    "GlobalAveragePooling2D": Spec("GlobalAveragePooling2D", fixed={**LAST, "keepdims": (False,)}),
-    "Dense": Spec("Dense", ("units",), {"use_bias": (True,)}),
-    "Dropout": Spec(free=("rate", "seed", "noise_shape")),
-    "SpatialDropout2D": Spec(free=("rate", "seed", "noise_shape", "data_format")),
-    "GaussianDropout": Spec(free=("rate", "seed")),
-    "GaussianNoise": Spec(free=("stddev", "seed")),
+    **{
+        f"{kind}Pooling{axes}D": Spec(f"{kind}Pooling{axes}D", LAST)
+        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+        for axes in (1, 2)
+    },
+    **{name: Spec(name) for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate")},
+    "Reshape": Spec("Reshape", special=reshape, read=("target_shape",)),
+    "Flatten": Spec("Flatten", LAST, special=flatten),
+    "Permute": Spec("Permute"),
+    "RepeatVector": Spec("RepeatVector"),
+    "Rescaling": Spec("Rescaling", special=rescaling, read=("scale", "offset")),
+    "Normalization": Spec(
+        "BatchNormalization", {"invert": (False,)}, special=normalization, read=("axis", "mean", "variance")
+    ),
+    "Dense": Spec("Dense", {"lora_rank": (None,), "quantization_config": (None,)}),
+    "GRU": _recurrent_spec("GRU"),
+    "LSTM": _recurrent_spec("LSTM"),
+    "Bidirectional": Spec("Bidirectional", special=_bidirectional, read=("layer", "backward_layer", "merge_mode")),
+    **dict.fromkeys(("Dropout", "SpatialDropout1D", "SpatialDropout2D", "GaussianDropout"), _DROPOUT),
+    **dict.fromkeys(("AlphaDropout", "GaussianNoise"), _DROPOUT),
+    "ActivityRegularization": Spec(free=("l1", "l2")),
+    "Identity": Spec(),
+    "LayerScale": Spec("BatchNormalization", special=layer_scale, free=("init_values", "projection_dim")),
     **dict.fromkeys(("RandomFlip", "RandomRotation", "RandomTranslation", "RandomZoom"), AUGMENTATION),
     **dict.fromkeys(("RandomContrast", "RandomBrightness"), AUGMENTATION),
-    "Flatten": Spec(fixed=LAST, behind="GlobalAveragePooling2D"),
 }
-FUSED: Final = ("Conv2D", "Dense", "Activation")  # classes with an argument `activation`
-FREE: Final = ("name", "trainable", "batch_input_shape")  # of all classes
+MODULES: Final = {"LayerScale": ("keras.src.applications.convnext",)}  # of classes that are not in `keras.layers`
+PREPROCESSING: Final = ("Resizing", "Rescaling", "Normalization")  # compute the same when training
+FUSED: Final = (  # classes with an argument `activation`
+    *("Conv1D", "Conv2D", "DepthwiseConv1D", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D", "Dense"),
+    "Activation",
+)
+FREE: Final = ("name", "trainable", "batch_input_shape", "batch_shape")  # of all classes
 FREE_ENDINGS: Final = ("_initializer", "_regularizer", "_constraint")
 PRECISIONS: Final = ("float32", "mixed_float16", "mixed_bfloat16")  # all keep float32 weights
 POLICIES: Final = ("DTypePolicy", "FloatDTypePolicy", "Policy")
@@ -91,52 +179,54 @@ def spec_of(entry: Mapping[str, Any], where: str) -> Spec:
     return spec
 
 
-def kinds_of(entry: Mapping[str, Any], where: str, before: str | None) -> Kinds:
-    """What a layer computes, one kind behind the other; none for one that only training knows.
+def kinds_of(entry: Mapping[str, Any], where: str, shapes: Sequence[Shape]) -> list[Computed]:
+    """What a layer computes, one kind behind the other; nothing for one that only training knows.
 
     Args:
         entry: see `spec_of`.
         where: the layer, for errors.
-        before: the kind in front of it, None for the network's input.
+        shapes: of its inputs.
 
     Raises:
         WeightsError: another class, or an argument that our graph has no room for.
     """
-    spec, name, config = spec_of(entry, where), str(entry["class_name"]), entry["config"]
-    if spec.behind and spec.behind != before:
-        raise WeightsError(f"{where}: expected {name} behind {spec.behind} alone, received it behind {before}")
+    spec, name = spec_of(entry, where), str(entry["class_name"])
+    config = {spec.old_names.get(key, key): plain(value) for key, value in entry["config"].items()}
+    check_config(spec, name, config, where)
+    if spec.special:
+        return spec.special(config, where, shapes[0])
+    arguments = {key: present(config, key, where) for key in spec.compared if key in config or not _later(key)}
+    if name == "Activation":
+        return activated(config, where)
+    if name == "ReLU" and (arguments["max_value"], arguments["negative_slope"], arguments["threshold"]) == (None, 0, 0):
+        return [Computed("Activation", {"activation": "relu"})]
+    if name == "Softmax" and arguments["axis"] in (-1, (-1,)):
+        return [Computed("Activation", {"activation": "softmax"})]
+    computed = [Computed(spec.kind, {**arguments, **spec.stated})] if spec.kind else []
+    return computed + (activated(config, where) if name in FUSED else [])
+
+
+def _later(key: str) -> bool:
+    """Whether an argument came with a later version of Keras, which computes without it as with its default."""
+    return key in ("groups", "keepdims", "dilation_rate", "depth_multiplier")
+
+
+def check_config(spec: Spec, name: str, config: Config, where: str) -> None:
+    """Raise WeightsError for an argument that is unknown, or another value than the class has to have."""
     _check_precision(config.get("dtype"), where)
     for key, value in config.items():
-        _check_argument(name, spec, key, plain(value), where)
-    arguments = {key: plain(_present(config, key, where)) for key in spec.compared}
-    kinds: Kinds = []
-    if spec.kind and name != "Activation":
-        kinds.append((spec.kind, {**arguments, **spec.stated}))
-    if name in FUSED and (activation := _activation(config, where)) != "linear":
-        kinds.append(("Activation", {"activation": activation}))
-    return kinds
-
-
-def _activation(config: Mapping[str, Any], where: str) -> str:
-    activation = _present(config, "activation", where)
-    if activation is not None and not isinstance(activation, str):
-        raise WeightsError(f"{where}: expected the name of an activation, received {brief(activation)}")
-    return activation or "linear"
+        if not is_finite(value):
+            raise WeightsError(f"{where}: expected finite numbers in {brief(key)}, received {brief(value)}")
+        _check_argument(name, spec, key, value, where)
 
 
 def _check_argument(name: str, spec: Spec, key: str, value: Any, where: str) -> None:
     fixed = spec.fixed.get(key)
     if fixed and not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in fixed):
         raise WeightsError(f"{where}: expected {key} {fixed[0]!r}, received {brief(value)}")
-    known = (*FREE, *spec.compared, *spec.free, "dtype", *(("activation",) if name in FUSED else ()))
+    known = (*FREE, *spec.compared, *spec.free, *spec.read, "dtype", *(("activation",) if name in FUSED else ()))
     if value is not None and key not in (*known, *spec.fixed) and not key.endswith(FREE_ENDINGS):
         raise WeightsError(f"{where}: expected no argument {brief(key)} of {name}, received {brief(value)}")
-
-
-def _present(config: Mapping[str, Any], key: str, where: str) -> Any:
-    if key not in config:
-        raise WeightsError(f"{where}: expected an argument {key}, received none")
-    return config[key]
 
 
 def _check_precision(policy: Any, where: str) -> None:
@@ -147,14 +237,9 @@ def _check_precision(policy: Any, where: str) -> None:
 
 
 def _is_of_keras(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry names a class of `keras.layers`; Keras's legacy form states no module.
-
-    `a + b` of two tensors is the function `Add` of `keras.ops`, which computes what the layer does.
-    """
+    """Whether an entry names a class of `keras.layers`; Keras's legacy form states no module."""
     name, module, registered = entry.get("class_name"), entry.get("module"), entry.get("registered_name")
-    return registered in (None, name) and (
-        module in (None, "keras.layers") or (name == "Add" and module == "keras.src.ops.numpy")
-    )
+    return registered in (None, name) and module in MODULES.get(str(name), (None, "keras.layers"))
 
 
 def received_class(entry: Mapping[str, Any]) -> str:
@@ -162,8 +247,3 @@ def received_class(entry: Mapping[str, Any]) -> str:
     module = entry.get("module")
     of = "" if module in (None, "keras.layers") else f" of {brief(module)}"
     return f"{brief(entry.get('class_name'), quote=False)}{of}"
-
-
-def plain(value: Any) -> Any:
-    """A value as our graph has it: lists as tuples."""
-    return tuple(map(plain, value)) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from hbac.errors import WeightsError, brief
 from hbac.network.graph import Graph, Layer
 from hbac.network.settings import PROBABILITIES
-from hbac.weights.keras_config import SavedNetwork, Step
+from hbac.weights.saved_network import SavedNetwork, Step
 
 
 def names_of_ours(graph: Graph, saved: SavedNetwork, any_size: bool = False) -> dict[str, str]:
@@ -19,7 +19,7 @@ def names_of_ours(graph: Graph, saved: SavedNetwork, any_size: bool = False) -> 
     """
     theirs = {graph.layers[0].name: saved.input}
     _check_input(graph, saved, any_size)
-    waiting = dict(saved.steps)
+    waiting = {name: step for name, step in saved.steps.items() if name != saved.input}
     last = saved.input
     for layer in graph.layers[1:]:
         if layer.name == PROBABILITIES and not waiting and saved.output == last:
@@ -45,7 +45,7 @@ def _check_input(graph: Graph, saved: SavedNetwork, any_size: bool) -> None:
 
 
 def _equal_step(layer: Layer, inputs: list[str], waiting: dict[str, Step]) -> Step:
-    candidates = [step for step in waiting.values() if sorted(step.inputs) == sorted(inputs)]
+    candidates = [step for step in waiting.values() if sorted(step.inputs) == sorted(inputs) and not step.layer.shares]
     for step in candidates:
         if step.kind == layer.kind and not _differences(layer, step):
             return step
@@ -61,7 +61,7 @@ def _differences(layer: Layer, step: Step) -> str:
     return ", ".join(
         f"{name} {layer[name]!r}, received {brief(value)}"
         for name, value in step.arguments.items()
-        if value != layer[name]
+        if name != "dtype" and value != layer[name]
     )
 
 

@@ -4,69 +4,61 @@ A manifest from a stranger can do no more than be refused. An error names where,
 """
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from hbac import hms
 from hbac.errors import WeightsError, brief
+from hbac.network.families import FAMILIES
 from hbac.network.settings import NetworkSettings
 from hbac.preprocessing.golden import probe_shape
 from hbac.preprocessing.preset import Preset
 from hbac.preprocessing.presets import PRESETS
+from hbac.weights.graph_files import ENDING
+from hbac.weights.networks import GraphFile
 
 SCHEMA = 2  # that is written; 1 is read too
-
-
-MAX_FOLDS = 64
+MAX_FOLDS = 64  # of all members
+MAX_MEMBERS = 16
+ARITHMETIC, GEOMETRIC = "arithmetic", "geometric"
+MEANS = (ARITHMETIC, GEOMETRIC)  # of members
 MAX_AXES, MAX_SIZE = 4, 1 << 16  # of an input
-
-
 MAX_FOLD_BYTES = 4 << 30
-
-
 MIN_DIVISOR = 1e-6  # of a class in the training prior
-
-
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"  # of a member: it is a folder's name too
 SUFFIXES = (".safetensors", ".keras", ".weights.h5")
-
 
 Check = Callable[[Any, str], Any]
 
 
 def checked(document: Any) -> dict[str, Any]:
-    """The fields of `manifest.Manifest` of a JSON document, folds as dictionaries.
+    """The fields of `manifest.Manifest` of a JSON document, members and folds as dictionaries.
 
     Raises:
         WeightsError: any part of it is not as its schema has it.
     """
     optional = _optional(document)
+    mixed = optional and not {"members", "mean"}.isdisjoint(document)
     top = _object(
         document,
         "manifest",
         {
             "schema": _whole(1, SCHEMA),
             "title": _text,
-            "network": _network,
-            "preprocessing": _preprocessing,
             "classes": _exactly(list(hms.VOTE_COLUMNS)),
-            "temperature": _number(1e-3, 1e3),
             "class_prior": _distribution,
-            "golden_image": _anything,
-            "folds": _folds,
             "training": _plain,
+            **({"members": _members, "mean": _one_of(MEANS)} if mixed else OF_MEMBER),
             **optional,
         },
         frozenset(optional),
     )
     top.setdefault("training_prior", top["class_prior"])
     del top["schema"], top["classes"]
-    expected, received = top["preprocessing"].shape, top["network"].input_shape
-    if received != expected:
-        raise WeightsError(
-            f"manifest.network.input_shape: expected {list(expected)}, as the preprocessing makes it, "
-            f"received {list(received)}"
-        )
-    _nested(top["golden_image"], "manifest.golden_image", probe_shape(expected))
+    if not mixed:
+        top["members"] = [_fitting({key: top.pop(key) for key in OF_MEMBER}, "manifest")]
+    _each_once([fold for member in top["members"] for fold in member["folds"]], "manifest.folds")
     return top
 
 
@@ -76,9 +68,54 @@ def _optional(document: Any) -> dict[str, Check]:
     return {"training_prior": _divisor} if schema == 2 else {}
 
 
-def _network(value: Any, where: str) -> NetworkSettings:
-    known = _object(value, where, {"width": _whole(1, 512), "input_shape": _shape})
-    return NetworkSettings(width=known["width"], input_shape=known["input_shape"])
+def _members(value: Any, where: str) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_MEMBERS:
+        raise WeightsError(f"{where}: expected a list of 1 to {MAX_MEMBERS} members, received {brief(value)}")
+    checks = {"name": _name, "weight": _number(1e-6, 1e6), **OF_MEMBER}
+    places = [f"{where}[{i}]" for i in range(len(value))]
+    members = [_fitting(_object(member, place, checks), place) for member, place in zip(value, places)]
+    names = [member["name"] for member in members]
+    if len(set(names)) != len(names):
+        raise WeightsError(f"{where}: expected each name once, received {brief(names)}")
+    return members
+
+
+def _fitting(member: dict[str, Any], where: str) -> dict[str, Any]:
+    """A member whose parts are of one input."""
+    expected, received = member["preprocessing"].shape, member["network"].input_shape
+    if received != expected:
+        raise WeightsError(
+            f"{where}.network.input_shape: expected {list(expected)}, as the preprocessing makes it, "
+            f"received {list(received)}"
+        )
+    _nested(member["golden_image"], f"{where}.golden_image", probe_shape(expected))
+    return member
+
+
+def _name(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(NAME, value):
+        raise WeightsError(f"{where}: expected a name of 1 to 64 letters, digits, . _ -, received {brief(value)}")
+    return value
+
+
+def _network(value: Any, where: str) -> NetworkSettings | GraphFile:
+    """A network of a family, or a graph's file, which `networks.with_graph` reads."""
+    if "graph" in _mapping(value, where):
+        checks: dict[str, Check] = {"graph": _graph_file, "sha256": _sha256, "input_shape": _shape}
+        known = _object(value, where, checks)
+        return GraphFile(known["graph"], known["sha256"], known["input_shape"])
+    checks = {"width": _whole(1, 512), "input_shape": _shape, "family": _family}
+    return NetworkSettings(**_object(value, where, checks, frozenset({"family"})))
+
+
+def _graph_file(value: Any, where: str) -> str:
+    return _file(value, where, (ENDING,))
+
+
+def _family(value: Any, where: str) -> str:
+    if not isinstance(value, str) or value not in FAMILIES:
+        raise WeightsError(f"{where}: expected one of {sorted(FAMILIES)}, received {brief(value)}")
+    return str(value)
 
 
 def _shape(value: Any, where: str) -> tuple[int, ...]:
@@ -114,21 +151,26 @@ def _folds(value: Any, where: str) -> list[dict[str, Any]]:
         "score": _scores,
         "golden": _distribution,
     }
-    folds = [_object(fold, f"{where}[{i}]", checks) for i, fold in enumerate(value)]
+    return [_object(fold, f"{where}[{i}]", checks) for i, fold in enumerate(value)]
+
+
+def _each_once(folds: list[dict[str, Any]], where: str) -> None:
+    """No file stands for two folds, of whatever members."""
+    if len(folds) > MAX_FOLDS:
+        raise WeightsError(f"{where}: expected at most {MAX_FOLDS} of all members, received {len(folds)}")
     for key in ("file", "sha256"):
         values = [fold[key] for fold in folds]
         if len(set(values)) != len(values):
             raise WeightsError(f"{where}: expected each {key} once, received a duplicate")
-    return folds
 
 
-def _file(value: Any, where: str) -> str:
+def _file(value: Any, where: str, endings: tuple[str, ...] = SUFFIXES) -> str:
     text = _text(value, where)
     parts = text.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and not set(text) & set("\\\0:")
-    if not plain or len(parts) > 2 or not text.endswith(SUFFIXES):
+    if not plain or len(parts) > 2 or not text.endswith(endings):
         raise WeightsError(
-            f"{where}: expected a file name ending in {', '.join(SUFFIXES)}, at most one folder down, received {text!r}"
+            f"{where}: expected a file name ending in {', '.join(endings)}, at most one folder down, received {text!r}"
         )
     return text
 
@@ -240,6 +282,15 @@ def _exactly(expected: Any) -> Check:
     return check
 
 
+def _one_of(expected: tuple[str, ...]) -> Check:
+    def check(value: Any, where: str) -> Any:
+        if not isinstance(value, str) or value not in expected:
+            raise WeightsError(f"{where}: expected one of {', '.join(expected)}, received {brief(value)}")
+        return value
+
+    return check
+
+
 def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     received: dict[str, Any] = {}
     for key, value in pairs:
@@ -247,3 +298,12 @@ def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise WeightsError(f"expected each key once, received {brief(key)} twice")
         received[key] = value
     return received
+
+
+OF_MEMBER: dict[str, Check] = {  # keys of a member, and of the whole manifest where it has one
+    "network": _network,
+    "preprocessing": _preprocessing,
+    "temperature": _number(1e-3, 1e3),
+    "golden_image": _anything,
+    "folds": _folds,
+}

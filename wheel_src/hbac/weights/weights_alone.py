@@ -13,13 +13,21 @@ from hbac.errors import WeightsError, brief
 from hbac.network.graph import Graph, keras_order
 from hbac.network.settings import HEAD
 from hbac.network.shape_inference import tensor_shapes
-from hbac.weights.keras_config import FUNCTIONAL, snake_case
+from hbac.weights.keras_config import FUNCTIONAL
 from hbac.weights.keras_hdf5 import Layer
 from hbac.weights.keras_layers import SPECS
+from hbac.weights.saved_network import snake_case
 from hbac.weights.tensors import LISTED
 
 CLASSES: Final = {snake_case(name): name for name in (*SPECS, *FUNCTIONAL, "InputLayer", "Sequential")}
 OLD_INPUT: Final = "input"  # Keras 2 numbers its inputs input_1 ...
+NEVER: Final = ("Normalization",)  # the kind in our graph that it becomes is another layer's
+WITHIN_OURS: Final = (
+    "ReLU",
+    "Softmax",
+    "Flatten",
+    "GlobalAveragePooling2D",
+)  # that compute what our networks do, or nothing behind their mean
 COUNTED: Final = ("ZeroPadding2D", "MaxPooling2D", "Add")  # that leave no weights and cannot stand in another layer
 
 
@@ -31,7 +39,7 @@ def check_weightless(path: Path, layers: list[Layer], graph: Graph) -> None:
     """
     classes: Counter[str] = Counter()
     for name, parts in layers:
-        known = graph.by_name[name].kind if name in graph.by_name else _class_by_name(name)
+        known = graph.by_name[name].kind if name in graph.by_name else _class_by_name(name, graph)
         if not parts and known is None:
             raise WeightsError(
                 f"{path}: expected weights of {graph.name} alone, received a layer {brief(name)}, whose effect would "
@@ -44,9 +52,13 @@ def check_weightless(path: Path, layers: list[Layer], graph: Graph) -> None:
             raise WeightsError(f"{path}: expected {ours[kind]} layers {kind}, received {classes[kind]}")
 
 
-def _class_by_name(name: str) -> str | None:
+def _class_by_name(name: str, graph: Graph) -> str | None:
+    """The class that a layer of a name has by Keras's own counting, if it computes nothing else than our network does."""
     stem = re.sub(r"_\d+$", "", name)
-    return "InputLayer" if stem == OLD_INPUT else CLASSES.get(stem)
+    known = "InputLayer" if stem == OLD_INPUT else CLASSES.get(stem, "")
+    kind = SPECS[known].kind if known in SPECS else None
+    harmless = kind is None or known in WITHIN_OURS or kind in {layer.kind for layer in graph.layers}
+    return known if known and known not in NEVER and harmless else None
 
 
 def with_head_named(layers: list[Layer], graph: Graph) -> list[Layer]:
