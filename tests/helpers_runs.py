@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from conftest import ROOT, python_path
+from conftest import ROOT, package_folder, python_path
 
 from hbac.hms import eeg_folder, spectrogram_folder
 from hbac.simulation.dataset import simulate
