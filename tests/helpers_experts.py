@@ -1,4 +1,4 @@
-"""Made-up out-of-fold tables of experts whose worth is known: the truth's logits with noise of their own."""
+"""Made-up out-of-fold tables of experts whose worth is known: each sees the truth through noise of its own."""
 
 from pathlib import Path
 
@@ -10,11 +10,10 @@ from hbac import hms
 from hbac.blending.runs import KEY, Run, SharedRows, shared_rows
 
 
-def truth(patients: int, seed: int = 0, rows_each: int = 8) -> pd.DataFrame:
-    """Rows with votes of 12, as many a patient, two windows an EEG."""
-    rng = np.random.default_rng(seed)
+def truth(patients: int, seed: int = 0, rows_each: int = 10) -> pd.DataFrame:
+    """Rows of one class each by 12 votes, as many a patient, two windows an EEG."""
     count = patients * rows_each
-    votes = softmax(rng.normal(0, 2.0, (count, len(hms.CLASSES))), axis=1)
+    classes = np.random.default_rng(seed).integers(len(hms.CLASSES), size=count)
     table = pd.DataFrame(
         {
             "eeg_id": 1000 + np.arange(count) // 2,
@@ -25,20 +24,24 @@ def truth(patients: int, seed: int = 0, rows_each: int = 8) -> pd.DataFrame:
             "votes": 12.0,
         }
     )
-    return with_shares(table, "voted", votes)
+    return with_shares(table, "voted", np.eye(len(hms.CLASSES))[classes])
 
 
 def expert(table: pd.DataFrame, noise: float, seed: int) -> pd.DataFrame:
-    """What an expert predicts who sees the truth's logits through Gaussian noise of this standard deviation."""
-    votes = table[[f"voted_{name}" for name in hms.CLASSES]].to_numpy()
-    seen = np.log(votes) + np.random.default_rng(seed).normal(0, noise, votes.shape)
-    return with_shares(table, "predicted", softmax(seen, axis=1))
+    """What one predicts who sees a one at the class and Gaussian noise over it, by Bayes' rule: calibrated exactly."""
+    votes = shares_of(table, "voted")
+    seen = votes + np.random.default_rng(seed).normal(0, noise, votes.shape)
+    return with_shares(table, "predicted", softmax(seen / noise**2, axis=1))
 
 
 def guesser(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     """An expert who has not looked."""
     noise = np.random.default_rng(seed).normal(0, 1.0, (len(table), len(hms.CLASSES)))
     return with_shares(table, "predicted", softmax(noise, axis=1))
+
+
+def shares_of(table: pd.DataFrame, kind: str) -> np.ndarray:
+    return table[[f"{kind}_{name}" for name in hms.CLASSES]].to_numpy()
 
 
 def with_shares(table: pd.DataFrame, kind: str, shares: np.ndarray) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from hbac.blending.choice import Difference, choose, difference, held_out_kl, me
 from hbac.blending.fit import best_blend
 from hbac.errors import InputError
 
-TABLE = truth(40)
+TABLE = truth(60)
 GOOD, ALSO_GOOD, USELESS = expert(TABLE, 1.0, 1), expert(TABLE, 1.0, 2), guesser(TABLE, 3)
 
 
@@ -37,13 +37,6 @@ def test_of_twins_the_second_is_left_out_and_nothing_is_gained() -> None:
     assert gain.gain == Difference(0.0, 0.0)
 
 
-def test_a_far_worse_expert_costs_little_and_brings_little() -> None:
-    """Where independent Gaussian noise has standard deviations 1 and 3, the weights that are best are 9 to 1."""
-    blend = best_blend(rows_of(GOOD, expert(TABLE, 3.0, 4)), (0, 1))
-    assert blend.mean == "geometric"
-    np.testing.assert_allclose(blend.weights, [0.9, 0.1], atol=0.06)
-
-
 def test_what_is_judged_was_fitted_on_other_patients() -> None:
     """By scikit-learn's own groups: with other weights for each part, the KL of the part is that of its weights."""
     rows = rows_of(GOOD, ALSO_GOOD, USELESS)
@@ -61,11 +54,11 @@ def test_what_is_judged_was_fitted_on_other_patients() -> None:
 def test_a_standard_error_is_that_of_a_mean_over_patients() -> None:
     """Of patients with as many rows it is the standard deviation of their means by the root of their number."""
     rows = rows_of(GOOD, ALSO_GOOD)
-    of_patient = np.random.default_rng(0).normal(0.1, 0.3, 40)
-    apart = np.repeat(of_patient, 8)
+    of_patient = np.random.default_rng(0).normal(0.1, 0.3, 60)
+    apart = np.repeat(of_patient, 10)
     found = difference(apart, np.zeros_like(apart), rows)
     assert found.mean == pytest.approx(of_patient.mean())
-    assert found.standard_error == pytest.approx(of_patient.std() / np.sqrt(40), rel=0.1)
+    assert found.standard_error == pytest.approx(of_patient.std() / np.sqrt(60), rel=0.1)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +69,6 @@ def test_a_run_pays_that_brings_more_than_chance_and_more_than_nothing(mean: flo
 
 
 def test_one_patient_is_too_few() -> None:
-    one = TABLE.iloc[:8]
+    one = TABLE.iloc[:10]
     with pytest.raises(InputError, match="2 patients or more"):
         choose(rows_of(expert(one, 1.0, 1), expert(one, 1.0, 2)))

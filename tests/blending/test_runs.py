@@ -28,7 +28,7 @@ def test_rows_that_one_run_lacks_and_rows_of_few_votes_do_not_count_and_each_eeg
     first = first.assign(votes=np.where(few, 9.0, 12.0))
     second = second.assign(votes=np.where(second["eeg_id"] >= 1010, 9.0, 12.0))
     rows = rows_of(first, second)
-    assert rows.not_in_all == {"r0": 8, "r1": 3}
+    assert rows.not_in_all == {"r0": 20, "r1": 3}
     assert (rows.in_all, len(rows.votes), rows.fewest_votes) == (37, 17, 10)  # from the fourth row to EEG 1009's last
     np.testing.assert_allclose(rows.weights, np.array([1.0, *[0.5] * 16]) / 9)
 
