@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hbac.blending.commands import add_blend_options
 from hbac.errors import HbacError
 from hbac.files import is_standard_output
 from hbac.kaggle import MANIFEST_NAME
@@ -188,6 +189,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     mixer.add_argument("mix", help="competition, uniform, or a file of six shares")
     mixer.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write folds and manifest")
     mixer.set_defaults(run=_mix, packages=OF_RUN)
+    add_blend_options(actions.add_parser("blend", help="several trainings to one mixed ensemble"))
 
 
 def _file(text: str) -> Path:
