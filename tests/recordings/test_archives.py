@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
-from helpers_folds import write_random_folds
+from helpers_runs import make_weights
 from recordings.test_run import write_edf
 
 import hbac
 from hbac.cli import main
+from hbac.errors import MachineError
 from hbac.recordings import run
 from hbac.recordings.bids import recordings_in, write_description
 from hbac.recordings.cluster import spread
@@ -242,7 +243,7 @@ def test_a_cluster_that_is_none_is_refused(
 
 def test_without_the_package_that_is_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(hbac.MachineError, match=r"distributed: expected .* --dask, .*pip install 'hbac\[cluster\]'"):
+    with pytest.raises(MachineError, match=r"distributed: expected .* --dask, .*pip install 'hbac\[cluster\]'"):
         list(spread(str, [1], "local"))
 
 
@@ -254,7 +255,7 @@ def test_two_workers_write_the_bytes_of_one_process(eeg: np.ndarray, tmp_path: P
         path.parent.mkdir(parents=True)
         write_edf(path, eeg[number * 8000 : number * 8000 + 60 * 200])
     (archive / "broken.edf").write_bytes(b"0       " + b"x" * 500)
-    manifest = write_random_folds(tmp_path / "folds", 1, 2)
+    manifest = make_weights(tmp_path / "folds")
     settings = ScanSettings((archive,), tmp_path / "serial", manifest, progress=False)
     serial = list(scan_files(settings))
     words = ["-m", "hbac", "scan", "archive", "--output", "spread", "--manifest", manifest.relative_to(tmp_path)]
