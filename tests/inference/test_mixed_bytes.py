@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def test_workers_order_a_kill_and_a_resume_leave_the_bytes_of_a_mixed_run(
     command = ["predict", "--test-dir", test_dir, "--manifest", demo_in_two_ways(tmp_path), "--quiet", "--output"]
     assert hbac(*command, whole, "--workers", 1).returncode == 0
     pd.read_csv(table).sample(frac=1, random_state=0).to_csv(table, index=False)
-    kill_after(3, [*command, output, "--workers", 4], tmp_path / ".submission.csv.journal")
+    kill_after(
+        3, [sys.executable, "-m", "hbac", *command, output, "--workers", 4], tmp_path / ".submission.csv.journal"
+    )
     done = hbac(*command, output, "--resume", "--workers", 4)
     assert done.returncode == 0, done.stderr
     assert output.read_bytes() == whole.read_bytes()
