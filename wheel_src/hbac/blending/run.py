@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hbac.blending.choice import choose, measure_gain
-from hbac.blending.commands import PACKAGES
 from hbac.blending.runs import read_runs, shared_rows
 from hbac.blending.said import lines, stated
 from hbac.machine.environment import settle
-from hbac.machine.packages import need
+from hbac.machine.packages import OF_RUN, need
 from hbac.streams import say
 from hbac.weights.compose import Share, check_new, compose
 
@@ -34,7 +33,7 @@ def blend(folders: Sequence[Path], output: Path, log: Log = _print) -> Path:
         WeightsError: a manifest or a fold is not as it must be.
     """
     settle()
-    need(*PACKAGES)
+    need(*OF_RUN, "scikit-learn")
     from threadpoolctl import threadpool_limits  # comes with scikit-learn
 
     check_new(output)
