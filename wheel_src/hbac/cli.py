@@ -14,8 +14,7 @@ from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
-from hbac.network.families import FAMILIES
-from hbac.network.settings import AUTO, ENGINES, FULL_WIDTH, RESNET50
+from hbac.network.settings import AUTO, ENGINES, FAMILY_NAMES, FULL_WIDTH, RESNET50
 from hbac.preprocessing.names import PRESET_NAMES
 from hbac.recordings.commands import add_scan_options, run_scan
 from hbac.recordings.commands_bids import add_bids_options, run_bids
@@ -176,7 +175,7 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     writer.add_argument(
         "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
-    writer.add_argument("--network", choices=FAMILIES, default=RESNET50, metavar="NAME", help="[%(default)s]")
+    writer.add_argument("--network", choices=FAMILY_NAMES, default=RESNET50, metavar="NAME", help="[%(default)s]")
     writer.add_argument("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
     graph = "instead of --network, its graph, as import writes it, beside the manifest or one folder down"
     writer.add_argument("--graph", type=Path, metavar="FILE", help=graph)
@@ -300,6 +299,7 @@ def _mix(options: argparse.Namespace) -> None:
 
 def _manifest(options: argparse.Namespace) -> None:
     from hbac.errors import InputError
+    from hbac.network.families import FAMILIES
     from hbac.network.settings import NetworkSettings
     from hbac.network.tensorflow_engine import TensorFlowEngine
     from hbac.preprocessing.presets import PRESETS
