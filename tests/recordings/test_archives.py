@@ -247,7 +247,27 @@ def test_without_the_package_that_is_what_is_said(monkeypatch: pytest.MonkeyPatc
         list(spread(str, [1], "local"))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed")
+NEEDS_DASK = pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed")
+
+
+@NEEDS_DASK
+def test_what_workers_die_of_is_told_and_the_rest_is_done() -> None:
+    code = (
+        "from hbac.recordings.cluster import spread; "
+        "tasks = ['1+1', '__import__(\"os\")._exit(1)', '2+2']; "
+        "print(*sorted(f'{type(made).__name__}: {made}' for _, made in spread(eval, tasks, 'local', 2)), sep='\\n')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(hbac.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "MachineError: expected a worker that lives to its end, received several that died: had they memory for it?",
+        "int: 2",
+        "int: 4",
+    ]
+    assert done.stderr == ""
+
+
+@NEEDS_DASK
 def test_two_workers_write_the_bytes_of_one_process(eeg: np.ndarray, tmp_path: Path) -> None:  # type: ignore[type-arg]
     archive = tmp_path / "archive"
     for number in range(3):

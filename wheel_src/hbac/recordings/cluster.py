@@ -138,9 +138,9 @@ def _result(distributed: Any, future: Any) -> Any:
         return future.result()
     except HbacError:
         raise
-    except distributed.scheduler.KilledWorker as error:
+    except distributed.scheduler.KilledWorker:
         return MachineError(
-            f"expected a worker that lives to its end, received one that died, more than once: {one_line(error)}"
+            "expected a worker that lives to its end, received several that died: had they memory for it?"
         )
     except (*FAULTS, distributed.CancelledError, TimeoutError) as error:
         raise MachineError(
