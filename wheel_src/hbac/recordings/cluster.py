@@ -25,7 +25,13 @@ LOCAL: Final = "local"  # processes of this machine, in place of a cluster
 REQUIREMENT: Final = "distributed>=2024.1"
 PATIENCE_S: Final = 30  # until a scheduler answers
 TRIES: Final = 2  # of an item whose worker died
-ALLOWED: Final = "distributed.scheduler.allowed-failures"
+OF_LOCAL: Final = {  # a process that waits for a core is not dead, and one that dies is noticed at once
+    "distributed.scheduler.allowed-failures": TRIES - 1,
+    "distributed.scheduler.worker-saturation": 1.0,  # none waits at a worker, to be blamed for its death
+    "distributed.scheduler.worker-ttl": None,
+    "distributed.comm.timeouts.connect": "30 minutes",
+    "distributed.comm.timeouts.tcp": "30 minutes",
+}
 
 
 def spread(
@@ -97,13 +103,13 @@ def _client(distributed: Any, where: str, workers: int | None, most: int) -> Ite
         stack.enter_context(_quiet())
         try:
             if where == LOCAL:
-                stack.enter_context(dask.config.set({ALLOWED: TRIES - 1}))
+                stack.enter_context(dask.config.set(OF_LOCAL))
                 cluster = distributed.LocalCluster(
                     n_workers=min(workers or usable_cores(), most),
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=None,  # what is short of memory is the system's to end, not at a guess of dask's
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any free port, not seen from elsewhere
                     silence_logs=logging.CRITICAL,
                     host="127.0.0.1",
                 )
