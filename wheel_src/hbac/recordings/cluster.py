@@ -24,13 +24,14 @@ Made = TypeVar("Made")
 LOCAL: Final = "local"  # processes of this machine, in place of a cluster
 REQUIREMENT: Final = "distributed>=2024.1"
 PATIENCE_S: Final = 30  # until a scheduler answers
+PATIENCE_OF_LOCAL: Final = "30 minutes"  # where nothing but a busy machine can be the reason
 TRIES: Final = 2  # of an item whose worker died
 OF_LOCAL: Final = {  # a process that waits for a core is not dead, and one that dies is noticed at once
     "distributed.scheduler.allowed-failures": TRIES - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # none waits at a worker, to be blamed for its death
     "distributed.scheduler.worker-ttl": None,
-    "distributed.comm.timeouts.connect": "30 minutes",
-    "distributed.comm.timeouts.tcp": "30 minutes",
+    "distributed.comm.timeouts.connect": PATIENCE_OF_LOCAL,
+    "distributed.comm.timeouts.tcp": PATIENCE_OF_LOCAL,
 }
 
 
@@ -113,12 +114,12 @@ def _client(distributed: Any, where: str, workers: int | None, most: int) -> Ite
                     silence_logs=logging.CRITICAL,
                     host="127.0.0.1",
                 )
-                address: dict[str, Any] = {"address": stack.enter_context(cluster)}
+                address: dict[str, Any] = {"address": stack.enter_context(cluster), "timeout": PATIENCE_OF_LOCAL}
             elif _is_address(where):
                 address = {"address": where}
             else:
                 address = {"scheduler_file": os.path.abspath(where)}
-            client = stack.enter_context(distributed.Client(**address, timeout=PATIENCE_S))
+            client = stack.enter_context(distributed.Client(**{"timeout": PATIENCE_S} | address))
         except (*FAULTS, TimeoutError) as error:
             raise MachineError(
                 f"dask: expected a scheduler that answers at {where}, received {type(error).__name__}: {one_line(error)}"
