@@ -55,6 +55,7 @@ kaggle: .venv/ready
 	PYTHONPATH=wheel_src $(BIN)/python tests/bench/kaggle_forms.py
 
 fuzz: .venv/ready
+	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/archives.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/inputs.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/checkpoints.py
 	PYTHONPATH=wheel_src $(BIN)/python tests/fuzz/kills.py

@@ -147,7 +147,8 @@ def browser_page(program: str, profile: Path) -> Iterator[Page]:
             page = Page(sender, receiver)
             yield page
             page.close()
-        process.wait(timeout=20)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=120)
     finally:
         process.kill()
         process.wait()

@@ -1,4 +1,7 @@
-"""Readers that misbehave, for tests of what watches them; in a module of its own so that a spawned process finds it."""
+"""Readers that misbehave, for tests of what watches them; in a module of its own so that a spawned process finds it.
+
+And one that reads in this process, for tests of what surrounds it: a process takes a second to start.
+"""
 
 import contextlib
 import os
@@ -6,8 +9,8 @@ import signal
 import time
 from dataclasses import replace
 
-from hbac.preprocessing.load import Loaded, load_record
-from hbac.preprocessing.readers import OUT_OF_MEMORY, READY, _limit_memory
+from hbac.preprocessing.load import OK, Loaded, load_record, sources_now
+from hbac.preprocessing.readers import OUT_OF_MEMORY, READY, Loader, _limit_memory
 
 KILLS, HANGS, GOES = 13, 14, 15  # sizes in bytes of the files that they cannot bear, or that go before they are read
 TOOK = "took "  # begins a note of `timed`
@@ -126,7 +129,32 @@ def starved_once(pipe, settings, memory_bytes):  # type: ignore[no-untyped-def]
 def load(records, out):  # type: ignore[no-untyped-def]
     """Read records as any caller may, and write down what came of each."""
     from hbac.preprocessing.presets import PRESETS
-    from hbac.preprocessing.readers import Loader
 
     with Loader(records, PRESETS["three-zooms-v1"], 2) as loader, open(out, "w") as file:
         file.write("".join(f"{loaded.status}\n" for loaded in loader))
+
+
+class Here(Loader):
+    """Reads in this process, and whole records of the same content once."""
+
+    whole = {}  # noqa: RUF012 - for all of them
+
+    def __init__(self, records, settings, *arguments):  # type: ignore[no-untyped-def]
+        super().__init__(records, settings, *arguments)
+        self._settings = settings
+
+    def __enter__(self):  # type: ignore[no-untyped-def]
+        return self
+
+    def __exit__(self, *_):  # type: ignore[no-untyped-def]
+        pass
+
+    def get(self, timeout_s=None):  # type: ignore[no-untyped-def]
+        record = self._jobs.popleft().record
+        key = (sources_now(record), replace(record, eeg_path="", spectrogram_path=""), self._settings)
+        if key not in self.whole:
+            loaded = load_record(record, self._settings)
+            if loaded.status != OK:
+                return loaded
+            self.whole[key] = loaded
+        return replace(self.whole[key], record=record)

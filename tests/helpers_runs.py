@@ -36,11 +36,11 @@ def make_data(folder: Path, records: int, seed: int, bases: int = 6) -> Path:
     return out
 
 
-def kill_after(lines: int, command: Sequence[object], journal: Path) -> None:
-    """Run `hbac` and kill it as soon as its journal has so many lines."""
-    environment = {**os.environ, "PYTHONPATH": package_folder()}
-    arguments = [sys.executable, "-m", "hbac", *map(str, command)]
-    with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+def kill_after(lines: int, words: Sequence[object], journal: Path) -> None:
+    """Run a command and kill it as soon as its journal has so many lines."""
+    with subprocess.Popen(
+        [*map(str, words)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         while not (journal.exists() and len(journal.read_text().splitlines()) >= lines):
             assert process.poll() is None
             time.sleep(0.005)

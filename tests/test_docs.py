@@ -33,7 +33,7 @@ PAGES = [
     ROOT / "wheel_src" / "FORMATS.md",
 ]
 ELSEWHERE = ("kaggle", "pip", "pre-commit")  # programs that are not this project's
-FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z0-9_-]*")
 
 
 def blocks(text: str, language: str) -> list[str]:

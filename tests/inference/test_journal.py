@@ -125,3 +125,26 @@ def test_removing_takes_the_file_away(path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="none"):
         Journal(tmp_path / "none" / "journal", resume=False).begin(RUN)
+
+
+MIXED = Answer(9, (0.0, 0.0, 0.0, 0.0, 0.0, 1.0), "ok", (), 3, False, "[9]", (2, 1))
+
+
+def test_a_row_of_several_members_keeps_them_and_one_of_a_single_member_has_no_such_key(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal(path, resume=False) as journal:
+        journal.begin(RUN)
+        for answer in (ANSWERS[0], MIXED):
+            journal.add(answer)
+    assert Journal(path, resume=True).answers == [ANSWERS[0], MIXED]
+    single, several = map(json.loads, path.read_text().splitlines()[1:])
+    assert list(single) == ["eeg_id", "probabilities", "status", "notes", "folds", "flipped", "source"]
+    assert several["members"] == [2, 1]
+
+
+@pytest.mark.parametrize("members", [3, "21", [2, True], [2, 0.5], None])
+def test_a_row_whose_members_are_none_does_not_count(members: object, tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    line = {**MIXED.document(), "members": members}
+    path.write_text(json.dumps({"fingerprint": RUN}) + "\n" + json.dumps(line) + "\n")
+    assert Journal(path, resume=True).answers == []

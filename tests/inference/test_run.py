@@ -6,17 +6,19 @@ import json
 import os
 import shutil
 import stat
+import sys
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import helpers_runs
 import numpy as np
 import pandas as pd
 import pytest
+from helpers_readers import Here
 from helpers_runs import kill_after
 
 from hbac.ensemble.calibrated import Ensemble
-from hbac.ensemble.prior import ENOUGH
 from hbac.errors import HbacError, InputError, OutputError, WeightsError
 from hbac.hms import CLASSES, VOTE_COLUMNS
 from hbac.inference import run as inference
@@ -26,13 +28,20 @@ from hbac.inference.run import RunSettings, predict
 from hbac.inference.submission import check_submission
 from hbac.network.tensorflow_engine import TensorFlowEngine
 from hbac.preprocessing.load import EEG_ONLY, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, UNREADABLE, load_record, sources_now
+from hbac.preprocessing.readers import Loader
 from hbac.records.tables import read_test_table
 from hbac.weights.manifest import read_manifest
 
 
 @pytest.fixture
-def settings(test_dir: Path, manifest: Path, tmp_path: Path) -> RunSettings:
-    return RunSettings(test_dir, manifest, tmp_path / "out" / "submission.csv", progress=False)
+def settings(test_dir: Path, shallow_manifest: Path, tmp_path: Path) -> RunSettings:
+    return RunSettings(test_dir, shallow_manifest, tmp_path / "out" / "submission.csv", progress=False, workers=1)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most tests below are of what becomes of the images; the others take `Loader`."""
+    monkeypatch.setattr(inference, "Loader", Here)
 
 
 def ids_of(folder: Path) -> list[int]:
@@ -44,7 +53,10 @@ def report_of(settings: RunSettings) -> dict:
 
 
 @pytest.mark.parametrize("flip", [False, True])
-def test_every_record_gets_the_ensemble_s_answer(flip: bool, settings: RunSettings) -> None:
+def test_every_record_gets_the_ensemble_s_answer(
+    flip: bool, settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "Loader", Loader)
     summary = predict(replace(settings, flip_tta=flip))
     table = check_submission(settings.output, ids_of(settings.test_dir)).set_index("eeg_id")
     manifest = read_manifest(settings.manifest)
@@ -96,7 +108,10 @@ def test_a_stream_gets_the_bytes_of_the_file_and_nothing_is_written_beside_it(
     assert summary.line().endswith("no report beside what is no file")
 
 
-def test_broken_files_are_answered_from_what_is_left_and_named(settings: RunSettings) -> None:
+def test_broken_files_are_answered_from_what_is_left_and_named(
+    settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "Loader", Loader)
     records = read_test_table(settings.test_dir)
     records[0].eeg_path.unlink()
     records[1].spectrogram_path.write_bytes(b"garbage")  # type: ignore[union-attr]
@@ -244,6 +259,8 @@ def test_folders_that_go_during_the_run_cost_no_row_and_no_order(
     shutil.copytree(settings.manifest.parent, tmp_path / "weights")
     settings = replace(settings, manifest=tmp_path / "weights" / settings.manifest.name)
 
+    monkeypatch.setattr(inference, "Loader", Loader)
+
     class Removing(inference.Budget):
         def begin(self) -> None:
             super().begin()
@@ -355,56 +372,36 @@ def test_the_bytes_do_not_depend_on_workers_or_the_order_of_rows(settings: RunSe
 
 
 @pytest.mark.slow
-def test_a_killed_run_resumes_to_the_same_bytes(settings: RunSettings, hbac) -> None:  # type: ignore[no-untyped-def]
-    command = ["predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--quiet", "--output"]
-    whole = settings.output.with_name("whole.csv")
-    assert hbac(*command, whole).returncode == 0
-    journal = settings.output.with_name(".submission.csv.journal")
-    kill_after(3, [*command, settings.output], journal)
-    assert not settings.output.exists()
-    lines = journal.read_text().splitlines()
-    done = hbac(*command, settings.output, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert 3 <= len(lines) < 8
-    assert settings.output.read_bytes() == whole.read_bytes()
-    assert not journal.exists()
-
-
-def many_records(folder: Path, count: int) -> Path:
-    """A test folder in which each record of `folder` comes under several ids."""
-    table = pd.read_csv(folder / "test.csv")
-    out = folder.with_name("many")
-    shutil.copytree(folder / "test_spectrograms", out / "test_spectrograms")
-    (out / "test_eegs").mkdir()
-    rows = []
-    for i in range(count):
-        row = table.iloc[i % len(table)].copy()
-        shutil.copy(folder / "test_eegs" / f"{row['eeg_id']}.parquet", out / "test_eegs" / f"{1000 + i}.parquet")
-        row["eeg_id"] = 1000 + i
-        rows.append(row)
-    pd.DataFrame(rows, columns=table.columns).to_csv(out / "test.csv", index=False)
-    return out
-
-
-@pytest.mark.slow
 def test_a_killed_run_with_an_estimate_resumes_to_the_same_bytes_and_with_any_other_prior(
-    settings: RunSettings, tmp_path: Path, hbac
-) -> None:  # type: ignore[no-untyped-def]
-    folder = many_records(settings.test_dir, ENOUGH + 2)
-    command = ["predict", "--test-dir", folder, "--manifest", settings.manifest, "--quiet", "--output"]
+    settings: RunSettings, tmp_path: Path
+) -> None:
+    """Four records are enough for an estimate here."""
+    words = ["predict", "--test-dir", settings.test_dir, "--manifest", settings.manifest, "--quiet"]
+    words += ["--workers", 1, "--output"]
+    command = helpers_runs.patched(
+        "from hbac.inference import priors; priors.ENOUGH = 4", [sys.executable, "-m", "hbac", *map(str, words)]
+    )
+
+    def run(output: Path, *more: str) -> str:
+        done = helpers_runs.run([*command, str(output), *more])
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     whole, trained = settings.output.with_name("whole.csv"), settings.output.with_name("trained.csv")
-    assert "answers for the prior estimate: seizure " in hbac(*command, whole, "--prior", "estimate").stdout
-    assert hbac(*command, trained).returncode == 0
+    assert "answers for the prior estimate: seizure " in run(whole, "--prior", "estimate")
+    run(trained)
     assert whole.read_bytes() != trained.read_bytes()
     journal = settings.output.with_name(".submission.csv.journal")
-    kill_after(3, [*command, settings.output, "--prior", "estimate"], journal)
+    kill_after(3, [*command, str(settings.output), "--prior", "estimate"], journal)
+    assert not settings.output.exists()
+    assert 3 <= len(journal.read_text().splitlines()) < 8
     kept = tmp_path / "kept"
     shutil.copy(journal, kept)
     for prior, expected in (("estimate", whole), ("train", trained)):
         shutil.copy(kept, journal)
-        done = hbac(*command, settings.output, "--resume", "--prior", prior)
-        assert done.returncode == 0, done.stderr
+        run(settings.output, "--resume", "--prior", prior)
         assert settings.output.read_bytes() == expected.read_bytes()
+        assert not journal.exists()
 
 
 @pytest.mark.slow

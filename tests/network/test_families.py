@@ -8,7 +8,7 @@ from hbac.errors import InputError
 from hbac.network.families import FAMILIES, backbone_graph, build, family_named, logits_graph, shapes, whole_graph
 from hbac.network.graph import Graph, Layer, Sketch
 from hbac.network.keras_model import build_keras
-from hbac.network.settings import HEAD, PROBABILITIES, NetworkSettings
+from hbac.network.settings import FAMILY_NAMES, HEAD, PROBABILITIES, NetworkSettings
 from hbac.network.shape_inference import tensor_shapes as shapes_of
 
 SMALL_INPUT = {"raw-v1": (64, 16), "three-zooms-v2": (64, 64, 3)}  # as those of the presets
@@ -85,3 +85,7 @@ def test_a_dropout_drops_places_or_whole_inputs_as_keras_does() -> None:
 def test_graphs_of_equal_settings_are_equal() -> None:
     graphs: list[Graph] = [whole_graph(NetworkSettings(width=width)) for width in (2, 2, 3)]
     assert graphs[0] == graphs[1] != graphs[2]
+
+
+def test_the_names_that_a_command_line_lists_are_those_of_the_families() -> None:
+    assert tuple(FAMILIES) == FAMILY_NAMES

@@ -104,7 +104,7 @@ def test_a_short_eeg_is_answered_and_named(records: list[Record]) -> None:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_processes_give_what_this_process_gives(workers: int, records: list[Record]) -> None:
-    for eeg_id, loaded in load_all(records, workers).items():
+    for eeg_id, loaded in load_all(records[: workers + 1], workers).items():
         here = load_record(next(r for r in records if r.eeg_id == eeg_id), SETTINGS)
         assert loaded.status == here.status
         np.testing.assert_allclose(loaded.image, here.image, atol=IMAGE_TOLERANCE)  # type: ignore[arg-type]
@@ -115,20 +115,16 @@ def test_no_records_is_no_work() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("victim", ["eeg", "spectrogram", "both"])
 def test_a_file_that_kills_its_reader_costs_that_file_alone(
-    victim: str, records: list[Record], monkeypatch: pytest.MonkeyPatch
+    records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
-    kinds = ("eeg", "spectrogram") if victim == "both" else (victim,)
-    for kind in kinds:
-        path = records[2].eeg_path if kind == "eeg" else records[2].spectrogram_path
+    for path in (records[0].eeg_path, records[1].spectrogram_path, records[2].eeg_path, records[2].spectrogram_path):
         os.truncate(path, helpers_readers.KILLS)  # type: ignore[arg-type]
-    loaded = load_all(records)
-    status = {"eeg": SPECTROGRAM_ONLY, "spectrogram": EEG_ONLY, "both": UNREADABLE}[victim]
-    assert loaded[records[2].eeg_id].status == status
-    assert "ended its reader, exit code -9" in loaded[records[2].eeg_id].notes[0]
-    assert {one.status for eeg_id, one in loaded.items() if eeg_id != records[2].eeg_id} == {OK}
+    loaded = load_all(records[:4])
+    received = [loaded[record.eeg_id] for record in records[:4]]
+    assert [one.status for one in received] == [SPECTROGRAM_ONLY, EEG_ONLY, UNREADABLE, OK]
+    assert all("ended its reader, exit code -9" in one.notes[0] for one in received[:3])
 
 
 class Clock:
@@ -189,7 +185,7 @@ def test_a_record_that_ends_its_reader_is_tried_again_after_all_others(
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
     os.truncate(records[0].eeg_path, helpers_readers.KILLS)
-    with Loader(records, SETTINGS, 1) as loader:
+    with Loader(records[:3], SETTINGS, 1) as loader:
         assert [loaded.record.eeg_id for loaded in loader][-1] == records[0].eeg_id
 
 
@@ -200,9 +196,9 @@ def test_a_bad_start_in_the_middle_of_a_run_is_tried_again(
     monkeypatch.setattr(loading, "_serve", helpers_readers.frail)
     monkeypatch.setenv(helpers_readers.STARTS, str(tmp_path / "starts"))
     os.truncate(records[0].eeg_path, helpers_readers.KILLS)
-    loaded = load_all(records, workers=1)
+    loaded = load_all(records[:3], workers=1)
     assert loaded[records[0].eeg_id].status == SPECTROGRAM_ONLY
-    assert {loaded[record.eeg_id].status for record in records[1:]} == {OK}
+    assert {loaded[record.eeg_id].status for record in records[1:3]} == {OK}
     assert len((tmp_path / "starts").read_bytes()) == 5  # one, two bad ones after a death, and again after the second
 
 
@@ -251,11 +247,12 @@ def test_records_that_are_lost_one_after_the_other_are_the_machines_fault(
     records: list[Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "_serve", helpers_readers.deadly)
-    for record in records:
+    monkeypatch.setattr(loading, "FAULTS", 2)  # each costs three readers; what the number is stands in the next test
+    for record in records[:2]:
         os.truncate(record.eeg_path, helpers_readers.KILLS)
         os.truncate(record.spectrogram_path, helpers_readers.KILLS)  # type: ignore[arg-type]
-    with pytest.raises(MachineError, match="expected a machine that reads records, received 5 lost and 0 read"):
-        load_all(records)
+    with pytest.raises(MachineError, match="expected a machine that reads records, received 2 lost and 0 read"):
+        load_all(records[:2])
 
 
 @pytest.mark.parametrize(("read", "lost", "ends"), [(0, 4, False), (0, 5, True), (9, 9, True), (10, 9, False)])
@@ -275,7 +272,7 @@ def test_a_few_lost_records_among_many_are_their_files_fault(
 @pytest.mark.slow
 def test_images_wait_in_a_bounded_queue(records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "AHEAD", 8)
-    many = [replace(record, eeg_id=10 * i + j) for i in range(6) for j, record in enumerate(records)]
+    many = [replace(records[0], eeg_id=i) for i in range(14)]  # eight, one in each reader's hands, and some to come
     with Loader(many, SETTINGS, 2) as loader:
         deadline = time.monotonic() + PATIENCE_S
         while loader._done.qsize() < 8 and time.monotonic() < deadline:
@@ -363,8 +360,14 @@ CALLERS = {  # what stands around the call
 }
 
 
-@pytest.mark.parametrize("way", ["file", "stdin", "-c"])
-@pytest.mark.parametrize("caller", CALLERS)
+WAYS = ("file", "stdin", "-c")
+CALLS = [(caller, way) for caller in ("no guard", "a module's name in the current folder") for way in WAYS]
+CALLS += zip(
+    ("a daemonic process", "children ignored", "a thread"), WAYS
+)  # what differs is not how the module is found
+
+
+@pytest.mark.parametrize(("caller", "way"), CALLS)
 def test_any_caller_gets_every_record(caller: str, way: str, records: list[Record], tmp_path: Path) -> None:
     out, job = tmp_path / "out", tmp_path / "records"
     job.write_bytes(pickle.dumps(records[:1]))

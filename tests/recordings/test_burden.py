@@ -102,6 +102,12 @@ def test_twelve_minutes_of_seizure_in_any_hour_are_status_epilepticus(seizures: 
     assert burden.worst_60_min[1] == 60 * seizures
 
 
+def test_the_worst_hour_of_a_late_seizure_is_the_last_hour_and_ends_with_the_recording() -> None:
+    burden = burden_table(answered([-1] * 700 + [SEIZURE] * 20))
+    assert burden.worst_60_min == (3600, 200)
+    assert burden_table(answered([-1] * 30 + [SEIZURE] * 20)).worst_60_min == (0, 200)
+
+
 def test_a_window_without_an_answer_breaks_a_run_and_is_not_analysed() -> None:
     burden = burden_table(answered([SEIZURE] * 100, absent=(50,)))
     assert [(run.start_s, run.stop_s, run.peak) for run in burden.runs[SEIZURE]] == [(0, 500, 0.9), (510, 1000, 0.9)]

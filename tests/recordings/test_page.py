@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import io
+import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from helpers_pages import Elements, Scanned, data_of, noise, scanned
 
 from hbac.errors import InputError, OutputError
 from hbac.hms import CLASSES, CONSENSUS_NAMES
+from hbac.recordings.assets import safe_page
 from hbac.recordings.burden import burden_csv, burden_table
 from hbac.recordings.chain_power import ChainPower
 from hbac.recordings.page import page_files, page_of, write_page
@@ -156,6 +158,14 @@ def test_names_titles_and_notes_are_text_and_no_html() -> None:
     for tag, count in (("h1", 1), ("title", 1), ("li", 2)):
         assert [text for _, text in elements.of(tag)] == [evil] * count
     assert sum(evil in text for _, text in elements.of("b") + elements.of("dd")) == 2
+
+
+def test_what_a_script_is_given_is_data_whatever_stands_in_it() -> None:
+    told = {"name": "</script><script>alert(1)</script><!--&amp;"}
+    page = Elements(safe_page("t", "", "", "let a = 1;", json.dumps(told)).decode())
+    (data, _), (script, text) = page.of("script")
+    assert json.loads(page.of("script", id="data")[0][1]) == told
+    assert (data["type"], script, text) == ("application/json", {}, "let a = 1;")
 
 
 def test_the_page_refers_to_nothing_outside_and_lets_no_other_script_run(long: tuple[Scanned, str]) -> None:

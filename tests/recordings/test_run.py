@@ -13,6 +13,7 @@ import hbac
 from hbac.cli import main
 from hbac.edf import Signal, header
 from hbac.recordings import run
+from hbac.recordings.burden import burden_csv
 from hbac.recordings.events import Rules
 from hbac.recordings.run import Outcome, ScanSettings, inputs_of, scan_files
 
@@ -223,3 +224,15 @@ def test_the_command_ends_with_2_if_a_recording_failed(
 
 def test_an_outcome_is_no_failure_unless_it_says_so() -> None:
     assert not Outcome(Path("x.edf"), "x").failed
+
+
+@pytest.mark.usefixtures("loaded")
+def test_what_a_scan_wrote_can_be_summarised_and_says_the_same(settings: ScanSettings) -> None:
+    list(scan_files(settings))
+    summary = hbac.summarise(settings.output)
+    assert [scan.place for scan in summary.scans] == ["a", "b"] and summary.refused == ()
+    for scan in summary.scans:
+        assert burden_csv(scan.burden) == (settings.output / f"{scan.place}_burden.csv").read_bytes()
+    page = (settings.output / "summary.html").read_text("utf-8")
+    assert 'href="a.html"' in page and 'href="b.html"' in page
+    assert "demo folds" in (settings.output / "a.html").read_text("utf-8")

@@ -204,6 +204,27 @@ def test_a_recording_of_gaps_alone_has_a_row(tmp_path: Path) -> None:
     assert np.isnan(row["lpd_share"]) and pd.isna(row["start"])
 
 
+def strip_of(folder: Path) -> "np.ndarray[Any, np.dtype[np.int_]]":
+    """(240, 3): the colours of the only recording's strip."""
+    ((has, _),) = Elements((folder / "summary.html").read_text("utf-8")).of("img", class_="time")
+    content = base64.b64decode(has["src"].removeprefix("data:image/png;base64,"))
+    return np.round(255 * matplotlib.image.imread(io.BytesIO(content), format="png"))[0, :, :3].astype(int)
+
+
+def test_of_several_windows_in_a_column_a_seizure_is_shown_before_all_and_other_last(tmp_path: Path) -> None:
+    """Two windows a column: other with LPD, then LPD that is surer with a seizure."""
+    held = [(5, 0.9), (1, 0.6)] * 120 + [(1, 0.9), (0, 0.6)] * 120
+    probabilities = np.full((480, 6), 0.05)
+    for window, (pattern, share) in enumerate(held):
+        probabilities[window, pattern] = share
+    scan = Scan("x", None, 480, 1, np.arange(480) * 1.0, np.full(480, 1.0), probabilities, (Status.OK,) * 480)
+    write_scan(tmp_path, scan, step_s=1)
+    summarise(tmp_path)
+    pixels = strip_of(tmp_path)
+    lpd, seizure = [0x00, 0x72, 0xB2], [0xD5, 0x5E, 0x00]
+    assert (pixels[:120] == lpd).all() and (pixels[120:] == seizure).all()
+
+
 def test_the_strip_of_a_row_has_the_colours_of_its_windows(tmp_path: Path) -> None:
     """Eight windows of 30 columns each."""
     held = [0, 1, 2, 3, 4, 5, None, 1]
@@ -213,9 +234,7 @@ def test_the_strip_of_a_row_has_the_colours_of_its_windows(tmp_path: Path) -> No
     statuses = (Status.OK,) * 7 + (Status.FLAT,)
     write_scan(tmp_path, Scan("x", None, 80, 10, np.arange(8) * 10.0, np.full(8, 10.0), probabilities, statuses))
     summarise(tmp_path)
-    ((has, _),) = Elements((tmp_path / "summary.html").read_text("utf-8")).of("img", class_="time")
-    content = base64.b64decode(has["src"].removeprefix("data:image/png;base64,"))
-    pixels = np.round(255 * matplotlib.image.imread(io.BytesIO(content), format="png"))[0, :, :3].astype(int)
+    pixels = strip_of(tmp_path)
     shown = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in pixels[15::30]]
     assert shown == [*list(CLASS_COLOURS.values())[:5], "#8f969d", "#ffffff", "#b9c1c9"]
     assert (pixels.reshape(8, 30, 3) == pixels[15::30, None]).all()

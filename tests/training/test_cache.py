@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_readers import Here
 
 from hbac.errors import InputError, OutputError
 from hbac.preprocessing.load import load_record
@@ -22,6 +23,12 @@ from hbac.training.run import make_images
 SETTINGS = PRESETS[THREE_ZOOMS]
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests below are of what becomes of the images."""
+    monkeypatch.setattr(cache, "Loader", Here)
+
+
 @pytest.fixture
 def records(test_dir: Path) -> list[Record]:
     return read_test_table(test_dir)
@@ -32,7 +39,10 @@ def make(records: list[Record], folder: Path) -> cache.ImageCache:
     return make_cache(records, folder, SETTINGS, workers=2, progress=False)
 
 
-def test_every_row_is_its_record_s_image_up_to_half_a_step(records: list[Record], tmp_path: Path) -> None:
+def test_every_row_is_its_record_s_image_up_to_half_a_step(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "Loader", Loader)  # processes, in which order ever they are done
     cached = make(records, tmp_path / "cache")
     assert cached.readable.all()
     for row, record in enumerate(records):
@@ -67,20 +77,30 @@ def test_a_whole_cache_opens_without_making_anything(records: list[Record], tmp_
     assert open_cache(records, folder, SETTINGS) is None
 
 
+@pytest.fixture(scope="module")
+def of_one_record(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache of the first record; not to be changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "Loader", Here)
+        make(read_test_table(simulated)[:1], folder := tmp_path_factory.mktemp("whole") / "cache")
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["images.npy", "images.state.npy", "images.sources.npy", "images.json"])
 @pytest.mark.parametrize("left", [None, 0, 100, -1])
 def test_a_cache_that_lost_a_file_or_a_part_of_one_is_made_again(
-    records: list[Record], tmp_path: Path, name: str, left: int | None
+    of_one_record: Path, simulated: Path, tmp_path: Path, name: str, left: int | None
 ) -> None:
-    folder = tmp_path / "cache"
-    images = np.array(make(records[:2], folder).images)
+    records, folder = read_test_table(simulated)[:1], tmp_path / "cache"
+    shutil.copytree(of_one_record, folder)
+    assert open_cache(records, folder, SETTINGS) is not None
     whole = (folder / name).read_bytes()
     (folder / name).unlink()
     if left is not None:
         (folder / name).write_bytes(whole[:left])
-    assert open_cache(records[:2], folder, SETTINGS) is None
-    np.testing.assert_array_equal(make(records[:2], folder).images, images)
+    assert open_cache(records, folder, SETTINGS) is None
+    np.testing.assert_array_equal(make(records, folder).images, np.load(of_one_record / "images.npy"))
 
 
 @pytest.mark.slow
@@ -93,7 +113,7 @@ def test_a_second_run_makes_only_what_is_missing(
     state.flush()
     asked: list[list[int]] = []
 
-    class Watched(Loader):
+    class Watched(Here):
         def __init__(self, records, *arguments):  # type: ignore[no-untyped-def]
             asked.append([record.eeg_id for record in records])
             super().__init__(records, *arguments)
@@ -108,7 +128,7 @@ def asked_for(records: list[Record], folder: Path, monkeypatch: pytest.MonkeyPat
     """The EEGs whose images `make` makes."""
     asked: list[int] = []
 
-    class Watched(Loader):
+    class Watched(Here):
         def __init__(self, records, *arguments):  # type: ignore[no-untyped-def]
             asked.extend(record.eeg_id for record in records)
             super().__init__(records, *arguments)

@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from conftest import package_folder
 
 from hbac.errors import WeightsError
 from hbac.weights.keras_import import import_model
@@ -384,5 +386,7 @@ def test_no_hostile_file_takes_much_memory(tmp_path):
         "    print(path)\n"
         "print('keras' in sys.modules, 'tensorflow' in sys.modules)\n"
     )
-    run = subprocess.run([sys.executable, "-c", code, *map(str, paths)], capture_output=True, text=True, check=False)
+    environment = {**os.environ, "PYTHONPATH": package_folder()}
+    command = [sys.executable, "-c", code, *map(str, paths)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.stdout == "False False\n", run.stderr[-500:]

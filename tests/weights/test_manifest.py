@@ -490,3 +490,116 @@ def test_links_inside_the_folder_and_a_linked_folder_are_fine(placed, tmp_path_f
     mount.symlink_to(placed.folder)
     mounted = read_manifest(mount / MANIFEST_NAME)
     assert [mounted.path(fold).read_bytes() for fold in mounted.folds] == [b"a", b"b"]
+
+
+# --- several members
+
+
+def mixed(folder, **changes):
+    """Two members, the second on another preset."""
+    first = replace(example(folder).only, name="zooms", weight=0.6)
+    fold = replace(first.folds[0], file="weights/c.safetensors", sha256="c" * 64)
+    second = replace(first, name="starter", weight=2.0, preprocessing=PRESETS[STARTER], temperature=0.9, folds=(fold,))
+    return replace(example(folder), members=(first, second), **{"mean": "geometric", **changes})
+
+
+@pytest.fixture
+def of_two(tmp_path):
+    path = tmp_path / MANIFEST_NAME
+    write_manifest(mixed(tmp_path), path)
+    return path
+
+
+def test_a_mixed_manifest_reads_back_the_same(of_two):
+    assert read_manifest(of_two) == mixed(of_two.parent)
+    keys = list(json.loads(of_two.read_text()))
+    assert keys == ["schema", "title", "classes", "class_prior", "training_prior", "mean", "members", "training"]
+
+
+def test_what_a_member_has_is_no_mixed_manifest_s(of_two):
+    manifest = read_manifest(of_two)
+    assert (manifest.is_mixed, len(manifest.all_folds())) == (True, 3)
+    assert [preset.preset for preset in manifest.presets()] == [THREE_ZOOMS, STARTER]
+    for name in ("network", "preprocessing", "temperature", "golden_image", "folds", "only"):
+        with pytest.raises(
+            WeightsError, match="expected a manifest of one member, received a mixed one of 2: zooms, starter"
+        ):
+            getattr(manifest, name)
+
+
+def test_a_manifest_of_one_member_is_written_without_members(tmp_path, path):
+    """Whatever its name and weight: the bytes are those of the time before there were several."""
+    named = replace(example(tmp_path).only, name="alone", weight=7.0)
+    write_manifest(replace(example(tmp_path), members=(named,)), tmp_path / "other.json")
+    assert (tmp_path / "other.json").read_bytes() == path.read_bytes()
+    assert "members" not in json.loads(path.read_text())
+
+
+def test_a_list_of_one_member_is_read(of_two):
+    alter(of_two, lambda document: document["members"].pop())
+    manifest = read_manifest(of_two)
+    assert (manifest.is_mixed, manifest.only.name, manifest.temperature) == (False, "zooms", 1.25)
+
+
+def set_in(*keys, value):
+    def change(document):
+        for key in keys[:-1]:
+            document = document[key]
+        document[keys[-1]] = value
+
+    return change
+
+
+def twice(key):
+    def change(document):
+        first, second = document["members"]
+        second["folds"][0][key] = first["folds"][1][key]
+
+    return change
+
+
+REFUSED_MEMBERS = {
+    "none": (set_in("members", value=[]), "manifest.members: expected a list of 1 to 16"),
+    "too many": (lambda d: set_in("members", value=d["members"] * 9)(d), "manifest.members: expected a list of 1 to 16"),
+    "an object": (set_in("members", value={}), "manifest.members: expected a list"),
+    "a text": (set_in("members", 0, value="zooms"), "manifest.members[0]: expected an object"),
+    "one name": (set_in("members", 1, "name", value="zooms"), "expected each name once"),
+    "a path for a name": (set_in("members", 1, "name", value="../x"), "manifest.members[1].name: expected a name of 1 to 64"),
+    "a name of a line": (set_in("members", 1, "name", value="x\n"), "manifest.members[1].name"),
+    "a hidden name": (set_in("members", 1, "name", value=".x"), "manifest.members[1].name"),
+    "no weight": (lambda d: d["members"][0].pop("weight"), "missing ['weight']"),
+    "a weight of 0": (set_in("members", 0, "weight", value=0), "manifest.members[0].weight: expected a number"),
+    "an unknown key": (set_in("members", 0, "colour", value=1), "unknown ['colour']"),
+    "no mean": (lambda d: d.pop("mean"), "missing ['mean']"),
+    "no members": (lambda d: d.pop("members"), "missing ['members']"),
+    "another mean": (set_in("mean", value="harmonic"), "manifest.mean: expected one of arithmetic, geometric"),
+    "a list for a mean": (set_in("mean", value=["arithmetic"]), "manifest.mean: expected one of"),
+    "both forms": (set_in("temperature", value=1.0), "unknown ['temperature']"),
+    "schema 1": (lambda d: (d.pop("training_prior"), set_in("schema", value=1)(d)), "unknown ['mean', 'members']"),
+    "a file twice": (twice("file"), "expected each file once"),
+    "a digest twice": (twice("sha256"), "expected each sha256 once"),
+    "another shape": (set_in("members", 1, "network", "input_shape", value=[2000, 16]), "manifest.members[1].network.input_shape"),
+    "another golden image": (set_in("members", 1, "golden_image", value=[[1.0]]), "manifest.members[1].golden_image"),
+    "another digest": (set_in("members", 1, "preprocessing", "digest", value="0"), "manifest.members[1].preprocessing.digest"),
+    "no folds": (set_in("members", 1, "folds", value=[]), "manifest.members[1].folds"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED_MEMBERS)
+def test_members_that_are_not_as_the_schema_has_them_are_refused(name, of_two):
+    change, said = REFUSED_MEMBERS[name]
+    alter(of_two, change)
+    refused(of_two, said)
+
+
+def test_more_folds_of_all_members_than_one_may_have_are_refused(of_two):
+    def many(document):
+        for member, letter in zip(document["members"], "de"):
+            fold = member["folds"][0]
+            member["folds"] = [
+                {**fold, "file": f"{letter}{number}.safetensors", "sha256": f"{letter}{number:063d}"}
+                for number in range(33)
+            ]
+
+    alter(of_two, many)
+    refused(of_two, "manifest.folds: expected at most 64 of all members, received 66")

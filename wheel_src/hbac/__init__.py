@@ -16,6 +16,7 @@ from hbac.version import __version__
 if TYPE_CHECKING:  # the same names with their types; a test holds the two lists together
     from hbac.adaptation.run import adapt as adapt
     from hbac.ensemble.calibrated import Ensemble as Ensemble
+    from hbac.ensemble.calibrated import make_ensemble as make_ensemble
     from hbac.errors import HbacError as HbacError
     from hbac.errors import InputError as InputError
     from hbac.errors import OutputError as OutputError
@@ -100,6 +101,7 @@ _HOME = {
     "new_manifest": "weights.checkpoints",
     "set_weights": "weights.tensors",
     "Ensemble": "ensemble.calibrated",
+    "make_ensemble": "ensemble.calibrated",
     "check_submission": "inference.submission",
     "write_submission": "inference.submission",
     "RunSettings": "inference.run",

@@ -1,4 +1,4 @@
-"""The command line: `hbac predict | scan | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
+"""The command line: `hbac predict | scan | scan-bids | summarise | check | doctor | simulate | train | adapt | verify | weights`; thin."""
 
 import argparse
 import json
@@ -8,15 +8,17 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hbac.blending.commands import add_blend_options
 from hbac.errors import HbacError
 from hbac.files import is_standard_output
 from hbac.kaggle import MANIFEST_NAME
 from hbac.machine.cores import usable_cores
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_READERS, OF_RUN, OF_TRAINING, need
-from hbac.network.settings import AUTO, ENGINES
+from hbac.network.settings import AUTO, ENGINES, FAMILY_NAMES, FULL_WIDTH, RESNET50
 from hbac.preprocessing.names import PRESET_NAMES
 from hbac.recordings.commands import add_scan_options, run_scan
+from hbac.recordings.commands_bids import add_bids_options, run_bids
 from hbac.recordings.commands_summarise import add_summarise_options, run_summarise
 from hbac.simulation.commands import add_simulate_options, run_simulate
 from hbac.streams import tolerant_streams
@@ -67,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     scan = commands.add_parser("scan", help="answer whole recordings, every few seconds")
     add_scan_options(scan)
     scan.set_defaults(run=run_scan, packages=OF_RUN)
+    bids = commands.add_parser("scan-bids", help="the same for a BIDS data set, as a BIDS app")
+    add_bids_options(bids)
+    bids.set_defaults(run=run_bids, packages=OF_RUN)
     summarise = commands.add_parser("summarise", help="one table and one page of all recordings that were scanned")
     add_summarise_options(summarise)
     summarise.set_defaults(run=run_summarise, packages=(*OF_READERS, "pandas"))
@@ -171,17 +176,19 @@ def _weights_parser(parser: argparse.ArgumentParser) -> None:
     writer.add_argument(
         "--preprocessing", required=True, metavar="PRESET", help=f"they were trained on: {', '.join(PRESET_NAMES)}"
     )
-    writer.add_argument("--width", type=int, default=64, help="of the network [%(default)s: ResNet50]")
-    graph = "the graph of the network, as import writes it, beside the manifest or one folder down"
+    writer.add_argument("--network", choices=FAMILY_NAMES, default=RESNET50, metavar="NAME", help="[%(default)s]")
+    writer.add_argument("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
+    graph = "instead of --network, its graph, as import writes it, beside the manifest or one folder down"
     writer.add_argument("--graph", type=Path, metavar="FILE", help=graph)
     writer.add_argument("--temperature", type=float, default=1.0, help="that their logits are divided by [%(default)s]")
-    writer.add_argument("--title", default="ResNet50 folds", help="what they are")
+    writer.add_argument("--title", help="what they are [ResNet50 folds]")
     writer.set_defaults(run=_manifest, packages=(*OF_READERS, "safetensors"))
     mixer = actions.add_parser("prior", help="folds that by default answer for another class mix")
     mixer.add_argument("manifest", type=Path)
     mixer.add_argument("mix", help="competition, uniform, or a file of six shares")
     mixer.add_argument("--output", type=Path, required=True, metavar="DIR", help="where to write folds and manifest")
     mixer.set_defaults(run=_mix, packages=OF_RUN)
+    add_blend_options(actions.add_parser("blend", help="several trainings to one mixed ensemble"))
 
 
 def _file(text: str) -> Path:
@@ -294,6 +301,7 @@ def _mix(options: argparse.Namespace) -> None:
 
 def _manifest(options: argparse.Namespace) -> None:
     from hbac.errors import InputError
+    from hbac.network.families import FAMILIES
     from hbac.network.settings import NetworkSettings
     from hbac.network.tensorflow_engine import TensorFlowEngine
     from hbac.preprocessing.presets import PRESETS
@@ -310,12 +318,12 @@ def _manifest(options: argparse.Namespace) -> None:
     network = (
         network_of_graph(options.graph, folder, preset)
         if options.graph
-        else NetworkSettings(width=options.width, input_shape=preset.shape)
+        else NetworkSettings(width=options.width, input_shape=preset.shape, family=options.network)
     )
     manifest = new_manifest(
         [Checkpoint(path) for path in options.folds],
         folder,
-        options.title,
+        options.title or f"{'Imported' if options.graph else FAMILIES[options.network].title} folds",
         preset,
         network,
         TensorFlowEngine(network),

@@ -18,7 +18,7 @@ from hbac.network.settings import NetworkSettings
 PAIRS, PARTNER = 16, 8  # channels, left ones first; a channel's partner over the right stands 8 behind it
 EXPANSION = 4  # a residual's inside is this many times wider than its ends
 SE_SHARE = 0.25  # of a residual's channels that squeeze and excitation go through
-BN_EPSILON = 1e-3
+BN_EPSILON, LN_EPSILON = 1e-3, 1e-6
 STEM, MIXED, FIELD = 64, 64, 128  # channels: of the stem, behind left and right, behind the whole head
 BETWEEN = 3  # kernel of the separable convolutions between the stages
 BACKBONE = "features"  # what the head of the network takes
@@ -61,7 +61,7 @@ def eeg1d(settings: NetworkSettings) -> Graph:
     x = _sides(net, x)  # (8, samples / 32, 257)
     x = _silu(net, "mixed", _conv(net, "mixed", x, filters=channels_at(settings.width, MIXED), kernel_size=1))
     x = _field(net, x, channels_at(settings.width, FIELD))
-    parts = [net.add("Reduce", f"field_{name}", x, function=name, axes=(1, 2)) for name in ("mean", "max")]
+    parts = [_over_time(net, x, function) for function in ("mean", "max")]
     head(net, net.add("Concatenate", BACKBONE, *parts), settings)  # of (256,)
     return net.graph(f"eeg1d_w{settings.width}")
 
@@ -104,6 +104,12 @@ def _field(net: Sketch, x: str, channels: int) -> str:
     x = net.add("Conv2D", "field", x, filters=channels, kernel_size=(PARTNER, 1), use_bias=False)
     x = net.add("BatchNormalization", "field_bn", x, epsilon=BN_EPSILON)
     return _silu(net, "field", x)
+
+
+def _over_time(net: Sketch, x: str, function: str) -> str:
+    """(1, time, channels) to (channels,), with mean 0 and deviation 1 in each record: loud ones are not surer ones."""
+    x = net.add("Reduce", f"field_{function}", x, function=function, axes=(1, 2))
+    return net.add("LayerNormalization", f"field_{function}_norm", x, epsilon=LN_EPSILON)
 
 
 def _conv(net: Sketch, name: str, x: str, kind: str = "Conv2D", **arguments: Any) -> str:

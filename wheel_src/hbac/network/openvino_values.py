@@ -48,8 +48,12 @@ class Value:
 
     def _turned(self, order: list[int]) -> Any:
         if self._other is None:
-            node = self.node if self.channels_first or self._is_input() else _copied(self._ops, self.node)
-            self._other = self._ops.transpose(node, np.array(order))
+            if set(self.shape[1:-1]) == {1}:  # nothing changes its place
+                sizes = self.ordered(self.shape)
+                self._other = self._ops.reshape(self.node, np.array([sizes[axis] for axis in order]), False)
+            else:
+                node = self.node if self.channels_first or self._is_input() else _copied(self._ops, self.node)
+                self._other = self._ops.transpose(node, np.array(order))
         return self._other
 
     def _is_input(self) -> bool:

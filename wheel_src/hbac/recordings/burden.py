@@ -158,7 +158,7 @@ def burden_table(
         _period(ALL, 0.0, end, spent, runs),
         tuple(hours),
         runs,
-        spent[1 + SEIZURE].most(),
+        spent[1 + SEIZURE].most(end),
     )
 
 
@@ -195,14 +195,14 @@ class _Spent:
         low, high = self._until(np.array([start, stop]))
         return float(high - low)
 
-    def most(self, span_s: float = HOUR_S) -> tuple[float, float]:
+    def most(self, end: float, span_s: float = HOUR_S) -> tuple[float, float]:
         """Where the `span_s` that hold most of them start, and how many seconds these hold; (0, 0) if there are none.
 
-        The most is reached where a window begins at the start of the span, or ends at its end.
+        No span holds more than all of those that begin with a window; one that reaches beyond `end` is moved back.
         """
         if not len(self._at):
             return 0.0, 0.0
-        starts = np.maximum(np.concatenate([self._starts, self._stops - span_s]), 0.0)
+        starts = np.maximum(np.minimum(self._starts, end - span_s), 0.0)
         held = self._until(starts + span_s) - self._until(starts)
         best = int(np.argmax(held))
         return float(starts[best]), float(held[best])
@@ -214,7 +214,7 @@ class _Spent:
 def _runs(starts: Floats, stops: Floats, reached: npt.NDArray[np.bool_], probabilities: Any) -> Iterator[Run]:
     """Windows that follow each other without a hole and all reach the threshold."""
     at = np.flatnonzero(reached)
-    breaks = np.flatnonzero((np.diff(at) > 1) | (starts[at[1:]] - stops[at[:-1]] > ROUNDING_S)) + 1
+    breaks = np.flatnonzero(starts[at[1:]] - stops[at[:-1]] > ROUNDING_S) + 1
     for run in np.split(at, breaks):
         if len(run):
             yield Run(float(starts[run[0]]), float(stops[run[-1]]), float(np.max(probabilities[run])))

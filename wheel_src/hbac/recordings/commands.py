@@ -2,17 +2,31 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hbac.kaggle import MANIFEST_NAME
 from hbac.network.settings import AUTO, ENGINES
+
+if TYPE_CHECKING:
+    from hbac.recordings.run import Outcome, ScanSettings
 
 
 def add_scan_options(parser: argparse.ArgumentParser) -> None:
     """The options of `hbac scan`."""
     add = parser.add_argument
-    add("recordings", type=Path, nargs="+", metavar="RECORDING", help="EDF, BDF, or what MNE reads")
+    recordings = "EDF, BDF, or what MNE reads; of a folder, all below it"
+    add("recordings", type=Path, nargs="+", metavar="RECORDING", help=recordings)
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the results")
+    resume = "leave out recordings whose results are there, of the same input and settings"
+    add("--resume", action="store_true", help=resume)
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that scans."""
+    add = parser.add_argument
     add("--manifest", type=Path, default=Path(MANIFEST_NAME), metavar="FILE", help="folds to use [%(default)s]")
     add("--step", type=int, default=10, metavar="S", help="seconds that each answer stands for [%(default)s]")
     add("--unit", metavar="UNIT", help="of EDF channels that state none: uV, mV, nV or V")
@@ -30,11 +44,9 @@ def add_scan_options(parser: argparse.ArgumentParser) -> None:
     add("--split", type=float, default=300.0, metavar="S", help="a longer seizure is several [%(default)g]")
     engine = "what computes the network [openvino where it is installed and no GPU is there, else tensorflow]"
     add("--engine", choices=ENGINES, default=AUTO, help=engine)
-    add(
-        "--resume",
-        action="store_true",
-        help="leave out recordings whose results are there, of the same input and settings",
-    )
+    dask = "spread recordings: local, a scheduler's address, or its file [one after the other]"
+    add("--dask", metavar="WHERE", help=dask)
+    add("--workers", type=int, metavar="N", help="processes of --dask local [usable cores]")
     add("--quiet", action="store_true", help="no progress bar")
 
 
@@ -44,25 +56,42 @@ def run_scan(options: argparse.Namespace) -> None:
     Raises:
         HbacError: what the user has to mend, also where it is one recording and the others are done.
     """
-    from hbac.errors import InputError
+    from hbac.recordings.run import scan_files
+
+    settings = settings_of(options, recordings=tuple(options.recordings), output=options.output, resume=options.resume)
+    show(scan_files(settings))
+
+
+def settings_of(options: argparse.Namespace, **more: Any) -> "ScanSettings":
+    """What `add_settings` has asked for, and more."""
     from hbac.recordings.events import Rules
-    from hbac.recordings.run import ScanSettings, scan_files
+    from hbac.recordings.run import ScanSettings
 
     keep = options.threshold / 2 if options.keep is None else options.keep
-    settings = ScanSettings(
-        recordings=tuple(options.recordings),
-        output=options.output,
+    return ScanSettings(
         manifest=options.manifest,
         step_s=options.step,
         rules=Rules(options.threshold, keep, options.shortest, options.merge, options.split),
         unit=options.unit,
         engine=options.engine,
-        resume=options.resume,
         progress=not options.quiet,
+        dask=options.dask,
+        workers=options.workers,
+        **more,
     )
-    failed = 0
-    for outcome in scan_files(settings):
-        failed += outcome.failed
+
+
+def show(outcomes: "Iterable[Outcome]") -> None:
+    """A line for each recording as it is done.
+
+    Raises:
+        InputError: one could not be scanned.
+    """
+    from hbac.errors import InputError
+
+    found = []
+    for outcome in outcomes:
+        found.append(outcome.failed)
         print(outcome.line, file=sys.stderr if outcome.failed else sys.stdout, flush=True)
-    if failed:
-        raise InputError(f"expected {len(settings.recordings)} recordings that can be scanned, {failed} could not")
+    if any(found):
+        raise InputError(f"expected {len(found)} recordings that can be scanned, {sum(found)} could not")

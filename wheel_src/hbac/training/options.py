@@ -4,18 +4,20 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hbac import kaggle
 from hbac.durations import parse_duration
 from hbac.errors import InputError
-from hbac.network.families import FAMILIES, shapes
-from hbac.network.settings import FULL_WIDTH, RESNET50, NetworkSettings
+from hbac.network.settings import FAMILY_NAMES, FULL_WIDTH, RESNET50, NetworkSettings
 from hbac.preprocessing.names import PRESET_NAMES, THREE_ZOOMS_2
-from hbac.preprocessing.preset import IMAGE_AXES, Preset
 from hbac.training.devices import visible_gpus
 from hbac.training.fold_files import FoldFiles
 from hbac.training.schedule import SCORED_VOTES, WINDOWS_PER_GROUP, Stage, TrainSettings, ViewSettings
+
+if TYPE_CHECKING:
+    from hbac.network.families import Family
+    from hbac.preprocessing.preset import Preset
 
 MIXUP_ALPHA = 0.3
 DROPOUT = 0.2
@@ -60,13 +62,13 @@ class TrainOptions:
     gpus: tuple[str, ...] = ()
     precision: str = "float32"
     name: str = "fold"
-    title: str = f"{FAMILIES[RESNET50].title} folds"
+    title: str = "ResNet50 folds"
     windows_per_group: int = WINDOWS_PER_GROUP  # from here on settings of kernel/train.py, with no option of their own
     scored_votes: int = SCORED_VOTES
     mixup_alpha: float = MIXUP_ALPHA
     dropout: float = DROPOUT
 
-    def preset(self) -> Preset:
+    def preset(self) -> "Preset":
         """What makes the inputs of records."""
         from hbac.preprocessing.presets import preset_named  # a command line that only lists names loads no SciPy
 
@@ -78,7 +80,7 @@ class TrainOptions:
 
     def network_title(self) -> str:
         """It in words."""
-        return f"{FAMILIES[self.family].title} of width {self.width}"
+        return f"{_family(self.family).title} of width {self.width}"
 
     def settings(self) -> TrainSettings:
         """What defines the training of each fold."""
@@ -129,6 +131,8 @@ class TrainOptions:
             raise InputError(
                 f"--epochs, --row-steps: expected an epoch and row steps from 1, received {self.epochs} and {self.row_steps}"
             )
+        from hbac.preprocessing.preset import IMAGE_AXES
+
         waveform = len(self.preset().shape) < IMAGE_AXES
         if waveform and max(self.row_steps) > 1:
             raise InputError(
@@ -143,6 +147,8 @@ class TrainOptions:
         self._check_network()
 
     def _check_network(self) -> None:
+        from hbac.network.families import shapes
+
         try:
             shapes(self.network())
         except InputError as error:
@@ -159,7 +165,7 @@ class TrainOptions:
 
         if not self.imagenet:
             return
-        with_one = [name for name, family in FAMILIES.items() if family.imagenet]
+        with_one = [name for name in FAMILY_NAMES if _family(name).imagenet]
         if self.family not in with_one:
             raise InputError(f"--imagenet: expected --network {' or '.join(with_one)}, received {self.family}")
         if self.width != FULL_WIDTH:
@@ -193,11 +199,11 @@ def add_options(parser: argparse.ArgumentParser, attached: Sequence[Path] = ()) 
     add("--output", type=Path, required=not attached, metavar="DIR", help="folder for folds and images")
     add(
         "--network",
-        choices=tuple(FAMILIES),
+        choices=FAMILY_NAMES,
         default=RESNET50,
         metavar="NAME",
         dest="family",
-        help=f"{', '.join(FAMILIES)} [%(default)s]",
+        help=f"{', '.join(FAMILY_NAMES)} [%(default)s]",
     )
     add("--width", type=int, default=FULL_WIDTH, help="of the network [%(default)s: the full one]")
     add(
@@ -254,8 +260,8 @@ def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> Tra
         "take_from": tuple(parsed.take_from) or kaggle.find_earlier_sessions(attached),
         "start": tuple(parsed.start),
         "imagenet": parsed.imagenet or _attached_imagenet(parsed, attached),
-        "preprocessing": parsed.preprocessing or FAMILIES[parsed.family].preset,
-        "title": parsed.title or f"{FAMILIES[parsed.family].title} folds",
+        "preprocessing": parsed.preprocessing or _family(parsed.family).preset,
+        "title": parsed.title or f"{_family(parsed.family).title} folds",
         "time_budget_s": parse_duration(budget) if budget else None,
         "gpus": gpus,
         "precision": parsed.precision or PRECISIONS[bool(gpus)],
@@ -266,9 +272,15 @@ def options_of(parsed: argparse.Namespace, attached: Sequence[Path] = ()) -> Tra
     return options
 
 
+def _family(name: str) -> "Family":
+    from hbac.network.families import FAMILIES  # with NumPy, which a command line that is only read does not need
+
+    return FAMILIES[name]
+
+
 def _attached_imagenet(parsed: argparse.Namespace, attached: Sequence[Path]) -> Path | None:
     """The network's file of ImageNet weights, if it is attached and fits, and nothing else to start from is stated."""
-    imagenet = FAMILIES[parsed.family].imagenet
+    imagenet = _family(parsed.family).imagenet
     if imagenet is None or parsed.start or parsed.width != FULL_WIDTH:
         return None
     return kaggle.find_imagenet(attached, imagenet.file, imagenet.md5)

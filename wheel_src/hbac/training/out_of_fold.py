@@ -18,6 +18,7 @@ from hbac.training.rows import RowNumbers, Split, TrainData, read_rows
 from hbac.training.schedule import SCORED_VOTES
 from hbac.training.state import FoldFiles, check_rows, read_progress, settle
 
+TABLE_NAME = "oof.parquet"
 PRIOR_FLOOR = 0.01  # share of the class prior that all classes divide alike, so that none has 0
 EXAMPLES_PER_CLASS = 2  # pictures in the report, of different EEGs
 

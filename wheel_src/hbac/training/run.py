@@ -196,7 +196,7 @@ def evaluate_folds(
     result = out_of_fold.evaluate(data, out_of_fold.collect(files, splits, data.sources), options.scored_votes)
     for name, of_set in result.metrics.items():
         log(f"out of fold, {name}: KL {of_set['kl']:.4f}, of the class prior {of_set['kl_of_class_prior']:.4f}")
-    out_of_fold.write_table(options.output / "oof.parquet", result, data, rows.table)
+    out_of_fold.write_table(options.output / out_of_fold.TABLE_NAME, result, data, rows.table)
     return result
 
 

@@ -14,7 +14,10 @@ import numpy as np
 from hbac.errors import OutputError, WeightsError
 from hbac.files import sha256_of
 from hbac.kaggle import MANIFEST_NAME
+from hbac.network.settings import ImportedNetwork, Network
+from hbac.weights.graph_files import ENDING
 from hbac.weights.manifest import Fold, Manifest, Member, write_manifest
+from hbac.weights.networks import graph_path
 from hbac.weights.schema import ARITHMETIC, NAME, SUFFIXES
 
 
@@ -86,7 +89,17 @@ def _copied(share: Share, staging: Path) -> Member:
         suffix = next(suffix for suffix in SUFFIXES if fold.file.endswith(suffix))
         copy = place / f"{share.name}_fold{number}{suffix}"
         folds.append(_copied_fold(share.manifest, fold, copy))
-    return replace(member, name=share.name, weight=share.weight, folds=tuple(folds))
+    network = _copied_network(member.network, share.manifest.folder, place)
+    return replace(member, name=share.name, weight=share.weight, network=network, folds=tuple(folds))
+
+
+def _copied_network(network: Network, folder: Path, place: Path) -> Network:
+    """The same network; the file of its graph, if it has one, lies beside its folds."""
+    if not isinstance(network, ImportedNetwork):
+        return network
+    copy = place / f"{place.name}{ENDING}"
+    shutil.copyfile(graph_path(network.file, folder), copy)
+    return replace(network, file=f"{place.name}/{copy.name}")
 
 
 def _copied_fold(manifest: Manifest, fold: Fold, copy: Path) -> Fold:

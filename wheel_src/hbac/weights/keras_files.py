@@ -90,6 +90,7 @@ def _layers_alone(path: Path, file: "h5py.File", settings: NetworkSettings, grap
     layers = list(legacy_layers(path, file) if is_legacy(file) else numbered_layers(path, file, {}))
     if is_legacy(file):
         layers = [_of_keras_2(name, parts, graph) for name, parts in layers]
+    layers = [(name, _of_its_kind(graph, name, parts)) for name, parts in layers]
     if HEAD in graph.by_name:
         layers = with_head_named(layers, graph)
     else:
@@ -106,6 +107,13 @@ def _of_keras_2(name: str, parts: dict[str, Any], graph: Graph) -> Layer:
     if name in graph.by_name and graph.by_name[name].kind.startswith("Depthwise"):
         parts = {"kernel" if part == "depthwise_kernel" else part: data for part, data in parts.items()}
     return name, parts
+
+
+def _of_its_kind(graph: Graph, name: str, parts: dict[str, Any]) -> dict[str, Any]:
+    """Numbered variables by the names that the kind of our layer has for them, where two kinds have as many."""
+    if name in graph.by_name and graph.by_name[name].kind == "LayerNormalization" and set(parts) == {"kernel", "bias"}:
+        return {"gamma": parts["kernel"], "beta": parts["bias"]}
+    return parts
 
 
 def layers_of(path: Path, file: "h5py.File", network: SavedNetwork, names: Mapping[str, str]) -> list[Layer]:

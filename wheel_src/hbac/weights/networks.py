@@ -27,12 +27,7 @@ def with_graph(stated: GraphFile, folder: Path) -> ImportedNetwork:
     Raises:
         WeightsError: there is no such file, it was changed, is no graph, or its inputs have another shape.
     """
-    places = [folder / stated.file, folder / PurePosixPath(stated.file).name]
-    path = next((place for place in places if place.is_file()), None)
-    if path is None:
-        raise WeightsError(f"{places[0]}: expected the graph of a network, found none")
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise WeightsError(f"{path}: expected a file inside {folder}, received a link out of it")
+    path = graph_path(stated.file, folder)
     try:
         digest = sha256_of(path)
     except OSError as error:
@@ -40,6 +35,17 @@ def with_graph(stated: GraphFile, folder: Path) -> ImportedNetwork:
     if digest != stated.sha256:
         raise WeightsError(f"{path}: expected SHA-256 {stated.sha256}, received {digest}: the graph was changed")
     return imported_network(path, stated.input_shape, stated)
+
+
+def graph_path(file: str, folder: Path) -> Path:
+    """Where a graph's file lies that a manifest in `folder` names; raises WeightsError as `with_graph`."""
+    places = [folder / file, folder / PurePosixPath(file).name]
+    path = next((place for place in places if place.is_file()), None)
+    if path is None:
+        raise WeightsError(f"{places[0]}: expected the graph of a network, found none")
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise WeightsError(f"{path}: expected a file inside {folder}, received a link out of it")
+    return path
 
 
 def imported_network(path: Path, input_shape: tuple[int, ...], stated: GraphFile) -> ImportedNetwork:

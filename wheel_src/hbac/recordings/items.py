@@ -1,0 +1,130 @@
+"""What a scan is asked for: recordings by their files, or all that lie below folders, and where the results go."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from hbac.errors import InputError
+
+SUFFIXES: Final = (  # of what is opened below a folder, in any case; nothing else is
+    ".edf",
+    ".bdf",
+    ".gdf",
+    ".vhdr",
+    ".ahdr",
+    ".set",
+    ".fif",
+    ".fif.gz",
+    ".cnt",
+    ".lay",
+    ".egi",
+    ".nedf",
+)
+FOLDERS: Final = (".mff",)  # folders that are one recording
+PART: Final = re.compile(r"-\d+(?=\.fif(\.gz)?$)", re.IGNORECASE)  # of a FIF file in several, which MNE joins
+
+
+@dataclass(frozen=True)
+class Item:
+    """One recording of a scan."""
+
+    source: Path
+    folder: Path = Path()  # of its results, below that of the scan
+
+    @property
+    def place(self) -> str:
+        """What it is called: `night`, `sub-01/night`."""
+        return (self.folder / self.source.stem).as_posix()
+
+
+def items_of(recordings: Sequence[Path], output: Path) -> list[Item]:
+    """A recording for each file, and all below each folder, in the order of their names.
+
+    Below a folder, what begins with a dot is left out, and so is what lies in `output` or was written by a scan. Links
+    are followed. Results lie below `output` as recordings do below their folder.
+
+    Raises:
+        InputError: a folder without a recording.
+        OSError: a folder that cannot be read.
+    """
+    items: list[Item] = []
+    for source in recordings:
+        if source.is_dir() and source.suffix.lower() not in FOLDERS:
+            items += _below(source, output)
+        else:
+            items.append(Item(source))
+    return items
+
+
+def _below(folder: Path, output: Path) -> list[Item]:
+    found = sorted(path for path in _walk(folder, output) if not (_is_part(path) or _is_result(path)))
+    items = [Item(path, path.parent.relative_to(folder)) for path in found]
+    if not items:
+        raise InputError(f"{folder}: expected recordings ({', '.join(SUFFIXES + FOLDERS)}), found none")
+    return items
+
+
+def _walk(folder: Path, output: Path) -> Iterator[Path]:
+    """What is called as a recording is; each folder once, however many links lead to it."""
+    own, seen = os.path.realpath(output), {os.path.realpath(folder)}
+    for above, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        inside, folders[:] = sorted(folders), []
+        for name in _shown(inside):
+            path = Path(above, name)
+            if name.lower().endswith(FOLDERS):
+                yield path
+            elif (real := os.path.realpath(path)) not in seen and real != own:
+                seen.add(real)
+                folders.append(name)
+        yield from (Path(above, name) for name in _shown(files) if name.lower().endswith(SUFFIXES))
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _shown(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if not name.startswith("."))
+
+
+def _is_part(path: Path) -> bool:
+    """Whether a FIF file is the continuation of one beside it."""
+    whole = PART.sub("", path.name)
+    return whole != path.name and path.with_name(whole).exists()
+
+
+def _is_result(path: Path) -> bool:
+    """Whether it is `NAME_annotations.edf` of a scan, which writes NAME's probabilities beside it, and earlier."""
+    name = path.name.removesuffix("_annotations.edf")
+    return name != path.name and path.with_name(f"{name}_probabilities.csv").exists()
+
+
+def check_places(items: Sequence[Item], output: Path, endings: Sequence[str]) -> None:
+    """Refuse recordings whose files would be written over each other, or over a recording.
+
+    Args:
+        items: of a scan, one or more.
+        output: its folder.
+        endings: of the files of each.
+
+    Raises:
+        InputError: there are such.
+    """
+    place, times = Counter(item.place for item in items).most_common(1)[0]
+    if times > 1:
+        twice = ", ".join(str(item.source) for item in items if item.place == place)
+        raise InputError(f"recordings: expected a name of its own for each, received {times} called {place!r}: {twice}")
+    written = {
+        Path(os.path.realpath(output / item.folder), f"{item.source.stem}{ending}"): item.source
+        for item in items
+        for ending in endings
+    }
+    for item in items:
+        if (path := item.source.resolve()) in written:
+            raise InputError(
+                f"{item.source}: expected a recording, received a file that the scan of {written[path]} writes"
+            )
