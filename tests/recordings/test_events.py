@@ -10,8 +10,6 @@ from hbac.recordings.events import Event, Rules, events_of, seizures_of
 from hbac.recordings.quality import Status
 from hbac.recordings.scan import Scan
 
-timescoring = pytest.importorskip("timescoring")
-
 
 def scan_of(
     seizure: list[float], step_s: int = 10, statuses: dict[int, Status] | None = None, **others: list[float]
@@ -94,6 +92,7 @@ def test_events_come_by_onset() -> None:
 
 def test_the_scorer_of_szcore_counts_the_seizures_as_they_are_told() -> None:
     """It merges and splits what it is given: of these events it has nothing left to do."""
+    pytest.importorskip("timescoring")
     from timescoring.annotations import Annotation
     from timescoring.scoring import EventScoring
 

@@ -22,7 +22,7 @@ ROUNDING_S: Final = 1e-6
 
 @dataclass(frozen=True)
 class Rules:
-    """How probabilities become events. The defaults scored best on simulated recordings (`tests/bench/scan.py`)."""
+    """How probabilities become events. The defaults were chosen on simulated recordings (`tests/bench/scan.py`)."""
 
     threshold: float = 0.4  # that a step reaches where an event is
     keep: float = 0.2  # that an event's other steps reach, on both sides of one that reaches the threshold

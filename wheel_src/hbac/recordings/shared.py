@@ -29,7 +29,6 @@ from hbac.preprocessing.three_zooms import (
 )
 from hbac.recordings.edges import Edges, responses
 from hbac.recordings.recording import Values
-from hbac.recordings.ten_minutes import runs_of
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
@@ -73,10 +72,9 @@ class SharedImages:
     def __init__(self, uv: Values, electrodes: bool, starts: Sequence[int], settings: ImageSettings):
         self._settings = settings
         self._starts = np.array(starts, np.int64)
-        channels = clipped_channels(uv, electrodes, settings)
-        missing = ~np.isfinite(channels)
+        bridged, missing = bridge_gaps(clipped_channels(uv, electrodes, settings))
         self.can_be_cut = _can_be_cut(missing[:, USED] if electrodes else missing, self._starts)  # (windows,)
-        pairs, gaps = _pairs(_bridged(channels, missing), missing, electrodes)
+        pairs, gaps = _pairs(bridged, missing, electrodes)
         edges = Edges(high_pass(settings), pairs, EEG_WINDOW)
         filtered = edges.y.astype(np.float32)
         self._differences = edges.differences(self._starts).astype(np.float32)  # (windows, 16, 4)
@@ -109,7 +107,7 @@ class SharedImages:
 
 
 def _can_be_cut(missing: Bools, starts: Starts) -> Bools:
-    """(windows,) whether gaps of each channel end inside the window or fill it: they are bridged alike then."""
+    """(windows,) whether gaps of each channel end inside the window, which bridges them alike, or fill and blank it."""
     if not missing.any():
         return np.ones(len(starts), bool)
     before = np.concatenate([np.zeros((1, missing.shape[1]), np.int64), np.cumsum(missing, axis=0)])
@@ -117,18 +115,6 @@ def _can_be_cut(missing: Bools, starts: Starts) -> Bools:
     at_edge = missing[starts] | missing[starts + EEG_WINDOW - 1]
     result: Bools = (fills | ~at_edge).all(axis=1)
     return result
-
-
-def _bridged(channels: Values, missing: Bools) -> Values:
-    """Gaps filled as in each window that can be cut: 0 where they may fill a window, straight lines elsewhere."""
-    if not missing.any():
-        return channels
-    bridged, _ = bridge_gaps(channels)
-    for channel in np.flatnonzero(missing.any(axis=0)):
-        for start, stop in runs_of(missing[:, channel]):
-            if stop - start >= EEG_WINDOW:
-                bridged[start:stop, channel] = 0.0
-    return bridged
 
 
 def _frame_starts(settings: ImageSettings, columns: int, samples: int) -> Starts:
