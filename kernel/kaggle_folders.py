@@ -103,14 +103,14 @@ def cell(name: str) -> str:
 
 
 def copy_weights(source: Path, target: Path) -> None:
-    """The manifest and its folds, all in one folder: the kaggle command leaves folders out.
+    """The manifest, its folds and graphs, all in one folder: the kaggle command leaves folders out.
 
     What an upload would change is refused: names with other characters lose them, a .keras file may be unpacked.
     """
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / MANIFEST_NAME, target)
-    for fold in json.loads((source / MANIFEST_NAME).read_text())["folds"]:
-        stated = source / fold["file"]
+    for file in files_of(json.loads((source / MANIFEST_NAME).read_text())):
+        stated = source / file
         expect(
             target,
             "folds that an upload leaves as they are: hbac weights import, then hbac weights manifest",
@@ -120,6 +120,13 @@ def copy_weights(source: Path, target: Path) -> None:
         expect(target, "names of A-Z a-z 0-9 . _ -", re.fullmatch(r"[A-Za-z0-9._-]+", stated.name), stated.name)
         expect(target, "folds with names of their own", not (target / stated.name).exists(), stated.name)
         shutil.copy(stated if stated.exists() else source / stated.name, target)
+
+
+def files_of(manifest: dict[str, Any]) -> list[str]:
+    """Files that a manifest names, each once: folds of all members, and graphs of networks that are no family of ours."""
+    members = manifest.get("members", [manifest])
+    graphs = [member["network"]["graph"] for member in members if "graph" in member["network"]]
+    return list(dict.fromkeys([*graphs, *(fold["file"] for member in members for fold in member["folds"])]))
 
 
 # What the kaggle command takes without a word, and Kaggle then refuses or takes for something else.

@@ -20,7 +20,7 @@ from hbac.network.families import FAMILIES, shapes
 from hbac.network.graph import Graph, Tensors
 from hbac.network.settings import HEAD, NetworkSettings
 from hbac.preprocessing.golden import golden_eeg, golden_power
-from hbac.preprocessing.preset import Preset
+from hbac.preprocessing.preset import IMAGE_AXES, Preset
 from hbac.preprocessing.presets import PRESETS, make_image
 from hbac.preprocessing.three_zooms import THREE_ZOOMS
 from hbac.weights.manifest import MANIFEST_NAME, write_manifest
@@ -101,6 +101,7 @@ def write_random_folds(
     temperature: float = 1.0,
     preprocessing: Preset = PRESETS[THREE_ZOOMS],
     weights: tuple[float, ...] | None = None,
+    family: str = "resnet50",
 ) -> Path:
     """Write random folds and their manifest; fold i counts `weights[i]`, 1, 2, 3 ... by default.
 
@@ -111,7 +112,7 @@ def write_random_folds(
     from hbac.network.tensorflow_engine import TensorFlowEngine
     from hbac.weights.checkpoints import Checkpoint, new_manifest
 
-    network = NetworkSettings(width=width)
+    network = NetworkSettings(width=width, input_shape=preprocessing.shape, family=family)
     engine = TensorFlowEngine(network)
     tensors = [random_tensors(network, 1000 * seed + i) for i in range(folds)]
     _set_heads(tensors, engine, preprocessing, seed)
@@ -140,13 +141,18 @@ def write_random_folds(
 def write_mixed_folds(
     folder: Path, presets: Sequence[Preset] = MIXED, mean: str = "arithmetic", width: int = 1, folds: int = 2
 ) -> Path:
-    """Write a mixed manifest of random folds, a member a preset, named a, b ..., weighing 3, 4 ...; its path."""
+    """Write a mixed manifest of random folds, a member a preset, named a, b ..., weighing 3, 4 ...; its path.
+
+    Waveforms go to `eeg1d`, images to ResNet50.
+    """
     from hbac.weights.compose import Share, compose
     from hbac.weights.manifest import read_manifest
 
     shares = []
     for number, preset in enumerate(presets):
-        made = write_random_folds(folder / f"of{number}", width, folds, number, 1.0 + 0.3 * number, preset)
+        family = "resnet50" if len(preset.shape) == IMAGE_AXES else "eeg1d"
+        of = folder / f"of{number}"
+        made = write_random_folds(of, width, folds, number, 1.0 + 0.3 * number, preset, family=family)
         shares.append(Share("abcdefgh"[number], read_manifest(made), 3.0 + number))
     return compose(shares, folder / "mixed", "random members, for tests only", mean)
 

@@ -1,4 +1,4 @@
-"""Both kernels in both forms from every mount, with the wheel packed and unpacked; then 2,640 records.
+"""Both kernels in both forms from every mount, with the wheel packed and unpacked; a mixed ensemble; then 2,640 records.
 
     PYTHONPATH=wheel_src python tests/bench/kaggle_forms.py [--forms] [--records 2640]
 
@@ -21,7 +21,7 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tests/, for its helpers
 
 from conftest import ROOT
-from helpers_folds import write_random_folds
+from helpers_folds import write_mixed_folds, write_random_folds
 from helpers_kaggle import LAYOUTS, TINY, Kaggle, bare_environment, build, mount
 
 from hbac.hms import VOTE_COLUMNS
@@ -51,9 +51,12 @@ def every_form(folder: Path, environment: Path) -> int:
     """Run all combinations; the number of those that did not do their work."""
     simulate(folder / "data", patients=3, seed=11, test_records=6, progress=False, balanced=True)
     ids = pd.read_csv(folder / "data" / "sample_submission.csv")["eeg_id"].tolist()
-    dist = build(folder / "build", write_random_folds(folder / "folds").parent)
-    failed, runs = 0, list(itertools.product(LAYOUTS, ("packed", "unpacked"), KERNELS))
-    for number, (layout, wheel, kernel) in enumerate(runs):
+    one = build(folder / "build", write_random_folds(folder / "folds").parent)
+    mixed = build(folder / "build_mixed", write_mixed_folds(folder / "mixed", width=8).parent)
+    runs = [(*form, "", one) for form in itertools.product(LAYOUTS, ("packed", "unpacked"), KERNELS)]
+    runs += [("datasets", "packed", kernel, ", mixed", mixed) for kernel in KERNELS if "infer" in kernel]
+    failed = 0
+    for number, (layout, wheel, kernel, what, dist) in enumerate(runs):
         kaggle = Kaggle(environment, folder / f"run{number}", sandboxed=True)
         mounted = mount(folder / f"input{number}", layout, wheel, dist, folder / "data")
         started = time.monotonic()
@@ -68,8 +71,8 @@ def every_form(folder: Path, environment: Path) -> int:
             said = "works"
         except Exception as error:  # the table goes on; what was wrong stands in it
             failed, said = failed + 1, f"FAILED: {error}"
-        print(f"{layout:12} {wheel:8} {kernel:20} {time.monotonic() - started:5.0f} s  {said}", flush=True)
-    print(f"{len(runs) - failed} of {len(runs)} work: {len(LAYOUTS)} mounts, wheel packed and unpacked, {len(KERNELS)} kernels")  # fmt: skip
+        print(f"{layout:12} {wheel:8} {kernel + what:27} {time.monotonic() - started:5.0f} s  {said}", flush=True)
+    print(f"{len(runs) - failed} of {len(runs)} work: {len(LAYOUTS)} mounts, wheel packed and unpacked, {len(KERNELS)} kernels, and a mixed ensemble")  # fmt: skip
     return failed
 
 

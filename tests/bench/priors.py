@@ -17,12 +17,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from real_eeg import FORMS, answered, images_of
+from real_eeg import FORMS, answered
 
 from hbac import hms
-from hbac.ensemble.calibrated import Ensemble
+from hbac.ensemble.calibrated import make_ensemble
 from hbac.ensemble.prior import estimated_prior, for_prior
-from hbac.network.engine import make_engine
 from hbac.training.metrics import kl_divergence
 from hbac.weights.manifest import read_manifest
 
@@ -81,9 +80,9 @@ def show_real(folder: Path, manifest, training: np.ndarray) -> None:
     labels = pd.read_csv(folder / "labels.csv")
     votes = labels[list(hms.VOTE_COLUMNS)].to_numpy(np.float64)
     votes /= votes.sum(axis=1, keepdims=True)
-    ensemble = Ensemble(manifest, make_engine("auto", manifest.network, None))
+    ensemble = make_ensemble(manifest)
     for form in FORMS:
-        answers = answered(ensemble, images_of(labels, folder / "eegs", form, manifest.preprocessing))
+        answers = answered(ensemble, labels, folder / "eegs", form)
         show(f"{form}, all", votes, answers, training)
         for name, part in labels.groupby("set"):
             show(f"{form}, {name}", votes[part.index], answers[part.index], training)

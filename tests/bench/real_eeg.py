@@ -14,8 +14,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from hbac import hms
-from hbac.ensemble.calibrated import Ensemble
-from hbac.network.engine import make_engine
+from hbac.ensemble.calibrated import Ensemble, make_ensemble
 from hbac.preprocessing.load import image_of_eeg
 from hbac.records.parquet import read_eeg
 from hbac.records.record import EegFile, eeg_start, mirrored
@@ -35,15 +34,14 @@ def main() -> None:
     options = parser.parse_args()
     labels = pd.read_csv(options.folder / "labels.csv")
     manifest = read_manifest(options.manifest)
-    ensemble = Ensemble(manifest, make_engine(options.engine, manifest.network, None))
+    ensemble = make_ensemble(manifest, options.engine)
     prior = np.array(manifest.training_prior)
     groups = {
         "all": np.ones(len(labels), bool),
         **{name: labels["set"].to_numpy() == name for name in labels["set"].unique()},
     }
     for form in FORMS:
-        images = images_of(labels, options.folder / "eegs", form, manifest.preprocessing)
-        answers = answered(ensemble, images)
+        answers = answered(ensemble, labels, options.folder / "eegs", form)
         for name, chosen in groups.items():
             show(f"{form}, {name}", labels[chosen], answers[chosen], prior)
 
@@ -59,9 +57,12 @@ def images_of(labels: pd.DataFrame, folder: Path, form: str, preset) -> np.ndarr
     return np.stack(images)
 
 
-def answered(ensemble: Ensemble, images: np.ndarray) -> np.ndarray:
-    """(clips, 6) probabilities; each image alone, as a run on CPU answers."""
-    return np.concatenate([ensemble.predict(image[None]) for image in images])
+def answered(ensemble: Ensemble, labels: pd.DataFrame, folder: Path, form: str) -> np.ndarray:
+    """(clips, 6) probabilities; each clip alone, as a run on CPU answers."""
+    images = {preset.preset: images_of(labels, folder, form, preset) for preset in ensemble.manifest.presets()}
+    return np.concatenate(
+        [ensemble.predict({name: of[[clip]] for name, of in images.items()}) for clip in range(len(labels))]
+    )
 
 
 def without_prior(probabilities: np.ndarray, prior: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 from helpers_experts import expert, guesser, rows_of, truth
 from sklearn.model_selection import GroupKFold
 
-from hbac.blending.choice import Difference, choose, difference, held_out_kl, measure_gain, parts_of
+from hbac.blending.choice import Difference, alone, best_run, choose, difference, held_out_kl, measure_gain, parts_of
 from hbac.blending.fit import best_blend
 from hbac.errors import InputError
 
@@ -35,6 +35,14 @@ def test_of_twins_the_second_is_left_out_and_nothing_is_gained() -> None:
     assert choice.blend.weights == (1.0, 0.0)
     assert choice.brings[1].mean == pytest.approx(0, abs=1e-9)
     assert gain.gain == Difference(0.0, 0.0)
+
+
+def test_where_no_run_pays_beside_another_the_best_stands_alone() -> None:
+    """Copies with a little noise: whichever goes first, the best of all is what is left."""
+    copies = [expert(TABLE, 1.0, 1), expert(TABLE, 1.3, 1), expert(TABLE, 1.1, 1)]
+    rows = rows_of(*copies[::-1])
+    assert best_run(rows) == 2
+    assert choose(rows).blend == alone(rows, 2)
 
 
 def test_what_is_judged_was_fitted_on_other_patients() -> None:

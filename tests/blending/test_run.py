@@ -57,6 +57,22 @@ def test_a_blend_verifies_and_says_what_it_gains(
     assert main(["verify", str(out / "weights_manifest.json")]) == 0
 
 
+def test_runs_that_gain_nothing_on_other_patients_leave_the_best_alone(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, run, table in (("lazy", runs[2], guesser(TABLE, 4)), ("zooms", runs[0], expert(TABLE, 1.0, 1))):
+        shutil.copytree(run, tmp_path / name)
+        table.to_parquet(tmp_path / name / "oof.parquet")
+    out = tmp_path / "out"
+    assert main(["weights", "blend", str(tmp_path / "lazy"), str(tmp_path / "zooms"), "--output", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    manifest = read_manifest(out / "weights_manifest.json")
+    assert not manifest.is_mixed
+    assert [fold.file for fold in manifest.folds] == ["zooms/zooms_fold0.safetensors", "zooms/zooms_fold1.safetensors"]
+    assert said[-1].endswith(": 1 of 2 runs: no blend gains on other patients")
+    assert said[-3].startswith("zooms alone: KL ")
+
+
 def test_the_same_runs_give_the_same_bytes(runs: list[Path], tmp_path: Path) -> None:
     texts = []
     for name in ("one", "two"):

@@ -273,6 +273,7 @@ ensemble = Ensemble(manifest, engine.TensorFlowEngine(manifest.network))
 assert not ensemble.engine.exact
 assert (ensemble.engine.streams, ensemble.engine.batch_size) == (2, engine.GPU_BATCH)
 assert "2 GPUs, float16" in ensemble.engine.description
+assert engine.TensorFlowEngine(manifest.network)._free is ensemble.engine._free  # members of an ensemble share them
 used = set()
 
 def watched(call):

@@ -20,18 +20,18 @@ from hbac.preprocessing import load
 from hbac.preprocessing.load import INCOMPLETE, OK, OUT_OF_TIME, SPECTROGRAM_ONLY, load_record
 from hbac.preprocessing.presets import PRESETS
 from hbac.preprocessing.readers import Loader
-from hbac.records.record import Record
 from hbac.records.tables import read_test_table
 from hbac.weights.manifest import read_manifest
 
 pytestmark = pytest.mark.usefixtures("shallow_network")
 RAW = PRESETS["raw-v1"]  # of the EEG alone, without a mirror image
+STARTER = PRESETS["starter-v1"]
 
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory, shallow_network: None) -> Path:
-    """A mixed manifest, geometric, of two folds for three zooms and two for the starter's input."""
-    return write_mixed_folds(tmp_path_factory.mktemp("mixed"), mean="geometric", width=4)
+    """A mixed manifest, geometric, of two `eeg1d` folds for raw EEG and two ResNet50 folds for the starter's input."""
+    return write_mixed_folds(tmp_path_factory.mktemp("mixed"), (RAW, STARTER), "geometric", width=4)
 
 
 @pytest.fixture
@@ -52,12 +52,12 @@ def test_every_record_gets_the_mixed_ensemble_s_answer(settings: RunSettings) ->
     summary = predict(replace(settings, flip_tta=True))
     ensemble = make_ensemble(read_manifest(settings.manifest))
     for record in read_test_table(settings.test_dir):
-        images = {preset.preset: load_record(record, preset).image[None] for preset in MIXED}  # type: ignore[index]
+        images = {preset.preset: load_record(record, preset).image[None] for preset in (RAW, STARTER)}  # type: ignore[index]
         expected = ensemble.predict(images, flip=True)[0]
         np.testing.assert_allclose(rows_of(settings).loc[record.eeg_id], expected, atol=1e-4)
     assert summary.status == {OK: 6}
     members = [
-        {"name": "a", "weight": 3.0, "preset": "three-zooms-v2", "folds": 2},
+        {"name": "a", "weight": 3.0, "preset": "raw-v1", "folds": 2},
         {"name": "b", "weight": 4.0, "preset": "starter-v1", "folds": 2},
     ]
     stated = report_of(settings)["manifest"]
@@ -108,43 +108,18 @@ def test_a_record_without_a_file_that_any_preset_reads_is_not_answered_by_a_gues
     assert load_record(record, (RAW,)).images == {}
 
 
-def of_starter_alone(record: Record, settings: object, files: tuple[str, ...]) -> object:
-    """As a reader would load it if three zooms were made of the EEG alone."""
-    loaded = load_record(record, settings, files)  # type: ignore[arg-type]
-    if loaded.status != SPECTROGRAM_ONLY:
-        return loaded
-    return replace(loaded, images={name: image for name, image in loaded.images.items() if name == "starter-v1"})
-
-
-class Here:
-    """Records in this process, in the place of readers."""
-
-    def __init__(self, records: list[Record], presets: object, *_: object):
-        self.loaded = iter([of_starter_alone(record, presets, load.BOTH) for record in records])
-
-    def __enter__(self) -> "Here":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def get(self, timeout_s: float | None = None) -> object:
-        return next(self.loaded)
-
-
 def test_a_member_whose_file_is_missing_takes_no_part_and_the_row_says_so(
-    settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+    settings: RunSettings,
 ) -> None:
-    """`raw-v1` is an input that no ResNet50 takes, so three zooms play a preset of the EEG alone."""
-    monkeypatch.setattr(inference, "Loader", Here)
     record = read_test_table(settings.test_dir)[2]
-    starter = load_record(record, MIXED[1]).image
+    starter = load_record(record, STARTER).image
     whole = record.eeg_path.read_bytes()
     record.eeg_path.unlink()
     with pytest.raises(InputError, match="1 were not"):
         predict(replace(settings, strict=True))
     (problem,) = report_of(settings)["rows_not_answered_whole"]
     assert problem["status"] == "spectrogram only, a 0 of 2 folds, b 2 of 2 folds"
-    assert problem["notes"][-1] == "a took no part: three-zooms-v2 is made of the eeg or the spectrogram"
+    assert problem["notes"][-1] == "a took no part: raw-v1 is made of the eeg"
     journal = settings.output.with_name(".submission.csv.journal")
     rows = {row["eeg_id"]: row for row in map(json.loads, journal.read_text().splitlines()[1:])}
     assert {row["folds"]: row["members"] for row in rows.values()} == {4: [2, 2], 2: [0, 2]}
@@ -162,7 +137,6 @@ def test_a_budget_that_leaves_none_of_those_that_can_answer_leaves_one(
         def effort(self, remaining: int) -> Effort:
             return Effort(1, False, (1, 0))
 
-    monkeypatch.setattr(inference, "Loader", Here)
     monkeypatch.setattr(inference, "Budget", OnlyTheFirst)
     read_test_table(settings.test_dir)[2].eeg_path.unlink()
     assert predict(settings).status == {
@@ -176,10 +150,8 @@ def test_flips_are_none_where_no_preset_has_a_mirror_image(
 ) -> None:
     manifest = read_manifest(settings.manifest)
     assert inference.full_effort(manifest, True) == Effort(4, True, (2, 2))
-    monkeypatch.setattr(type(MIXED[1]), "flips", False)
-    assert inference.full_effort(manifest, True) == Effort(4, True, (2, 2))
-    assert "expected an input with a mirror image, starter-v1 has none" in inference._without_mirror(manifest)[0]
-    monkeypatch.setattr(type(MIXED[0]), "flips", False)
+    assert "expected an input with a mirror image, raw-v1 has none" in inference._without_mirror(manifest)[0]
+    monkeypatch.setattr(type(STARTER), "flips", False)
     assert inference.full_effort(manifest, True) == Effort(4, False, (2, 2))
 
 

@@ -172,3 +172,27 @@ def test_both_kernels_have_the_same_lines_for_what_is_attached() -> None:
         )
     assert blocks[0] == blocks[1]
     assert 20 <= len(blocks[0].strip().splitlines()) <= 32
+
+
+def test_folds_and_graphs_of_all_members_lie_in_one_folder_and_two_of_one_name_are_refused(
+    ours: ModuleType, tmp_path: Path
+) -> None:
+    graph = {"graph": "b/b.graph.json", "sha256": "0" * 64, "input_shape": [2000, 16]}
+    members = [
+        {"network": {"width": 8}, "folds": [{"file": "a/a_fold0.safetensors"}, {"file": "a/a_fold1.safetensors"}]},
+        {"network": graph, "folds": [{"file": "b/b_fold0.safetensors"}]},
+    ]
+    for file in ("a/a_fold0.safetensors", "a/a_fold1.safetensors", "b/b_fold0.safetensors", "b/b.graph.json"):
+        (tmp_path / "in" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / file).write_text(file)
+    manifest = tmp_path / "in" / "weights_manifest.json"
+    manifest.write_text(json.dumps({"members": members}))
+    ours.copy_weights(tmp_path / "in", tmp_path / "out")
+    received = {path.name for path in (tmp_path / "out").iterdir()}
+    names = {"a_fold0.safetensors", "a_fold1.safetensors", "b_fold0.safetensors", "b.graph.json"}
+    assert received == names | {manifest.name}
+    members[1]["folds"].append({"file": "b/a_fold0.safetensors"})  # type: ignore[attr-defined]
+    (tmp_path / "in" / "b" / "a_fold0.safetensors").touch()
+    manifest.write_text(json.dumps({"members": members}))
+    with pytest.raises(SystemExit, match="names of their own"):
+        ours.copy_weights(tmp_path / "in", tmp_path / "again")

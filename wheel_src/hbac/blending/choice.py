@@ -5,6 +5,7 @@ Whatever is compared was fitted on other patients than it is judged on. The gain
 and mean, is measured the same way once more around it.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from hbac.blending.fit import Blend, best_blend
 from hbac.blending.runs import Floats, SharedRows
 from hbac.errors import InputError
 from hbac.training.rows import Split, patient_folds
+from hbac.weights.schema import ARITHMETIC
 
 PARTS = 5  # of the patients
 LEAST_GAIN = 5e-4  # of KL: what a run has to bring
@@ -54,7 +56,7 @@ class Gain:
 
 
 def choose(rows: SharedRows) -> Choice:
-    """The runs that pay and their best blend."""
+    """The runs that pay and their best blend; where none pays beside another, the best run."""
     runs, brings = list(range(len(rows.predictions))), {}
     splits = parts_of(rows)
     while len(runs) > 1:
@@ -63,25 +65,35 @@ def choose(rows: SharedRows) -> Choice:
         brings.update({run: difference(kl, together, rows) for run, kl in without.items()})
         least = min(runs, key=lambda run: (round(brings[run].mean, 9), -run))  # of two that are alike the later one
         if brings[least].pays:
-            break
+            return Choice(best_blend(rows, runs), brings)
         runs.remove(least)
-    return Choice(best_blend(rows, runs), brings)
+    return Choice(alone(rows, best_run(rows)), brings)
 
 
 def measure_gain(rows: SharedRows) -> Gain:
     """What the blend gains over the best run, which has the advantage of being the best on the very rows."""
-    alone = [Blend(tuple(row), "arithmetic").kl(rows) for row in np.eye(len(rows.predictions))]
-    means = [float(np.average(kl, weights=rows.weights)) for kl in alone]
-    best = int(np.argmin(means))
-    blended = np.empty_like(alone[0])
+    best = best_run(rows)
+    kl = alone(rows, best).kl(rows)
+    blended = np.empty_like(kl)
     for learn, judge in parts_of(rows):
         blended[judge] = choose(rows.of(learn)).blend.kl(rows.of(judge))
     return Gain(
         blend=float(np.average(blended, weights=rows.weights)),
         best_run=best,
-        alone=means[best],
-        gain=difference(alone[best], blended, rows),
+        alone=float(np.average(kl, weights=rows.weights)),
+        gain=difference(kl, blended, rows),
     )
+
+
+def best_run(rows: SharedRows) -> int:
+    """The run with the smallest KL, the first of equal ones."""
+    kls = [np.average(alone(rows, run).kl(rows), weights=rows.weights) for run in range(len(rows.predictions))]
+    return int(np.argmin(kls))
+
+
+def alone(rows: SharedRows, run: int) -> Blend:
+    """One run and no other."""
+    return Blend(tuple(float(number == run) for number in range(len(rows.predictions))), ARITHMETIC)
 
 
 def held_out_kl(rows: SharedRows, runs: Sequence[int], splits: Sequence[Split]) -> Floats:
@@ -102,7 +114,9 @@ def parts_of(rows: SharedRows) -> list[Split]:
     count = min(PARTS, len(set(rows.patients.tolist())), int(np.bincount(classes).max()))
     if count < 2:
         raise InputError(f"expected rows of 2 patients or more to choose weights, received {len(rows.votes)} rows")
-    return patient_folds(classes.tolist(), rows.patients.tolist(), count, SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's, on a class of fewer rows than parts
+        return patient_folds(classes.tolist(), rows.patients.tolist(), count, SEED)
 
 
 def difference(first: Floats, second: Floats, rows: SharedRows) -> Difference:

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from hbac.blending.choice import choose, measure_gain
+from hbac.blending.choice import alone, choose, measure_gain
 from hbac.blending.runs import read_runs, shared_rows
 from hbac.blending.said import lines, stated
 from hbac.machine.environment import settle
@@ -41,6 +42,8 @@ def blend(folders: Sequence[Path], output: Path, log: Log = _print) -> Path:
     rows = shared_rows(runs)
     with threadpool_limits(1):  # the same weights on any machine's cores
         choice, gain = choose(rows), measure_gain(rows)
+    if gain.gain.mean <= 0:  # what was found does not hold on other patients
+        choice = replace(choice, blend=alone(rows, gain.best_run))
     found = stated(runs, rows, choice, gain)
     for line in lines(found):
         log(line)
@@ -48,5 +51,6 @@ def blend(folders: Sequence[Path], output: Path, log: Log = _print) -> Path:
     training = {"blend": found, "runs": {share.name: share.manifest.training for share in shares}}
     title = f"Blend of {', '.join(share.name for share in shares)}"
     path = compose(shares, output, title[:1000], choice.blend.mean, training)
-    log(f"{path}: {len(shares)} of {len(runs)} runs, {choice.blend.mean} mean")
+    how = f", {choice.blend.mean} mean" if len(shares) > 1 else ": no blend gains on other patients"
+    log(f"{path}: {len(shares)} of {len(runs)} runs{how}")
     return path

@@ -53,8 +53,10 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         weight = f"{run['weight']:.3f}" if run["weight"] else "left out"
         brings = f"{run['brings']:+.4f} ({run['standard_error']:.4f})" if "brings" in run else ""
         yield f"{run['name']:{width}}  {run['kl']:.4f}    {weight:8}  {brings}".rstrip()
+    taking_part = [run["name"] for run in found["runs"] if run["weight"]]
+    what = f"{found['mean']} mean" if len(taking_part) > 1 else f"{taking_part[0]} alone"
     yield (
-        f"{found['mean']} mean: KL {found['kl']:.4f} on these rows, {found['kl_on_other_patients']:.4f} where runs, "
+        f"{what}: KL {found['kl']:.4f} on these rows, {found['kl_on_other_patients']:.4f} where runs, "
         "weights and mean are chosen on other patients"
     )
     yield (

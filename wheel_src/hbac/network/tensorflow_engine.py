@@ -9,7 +9,7 @@ import contextlib
 import queue
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,7 @@ class TensorFlowEngine:
         self._calls: list[Callable[[Array], Array]] = []
         gpus = _gpus(tf)
         self.exact = not gpus
-        self._free: queue.SimpleQueue[str] = queue.SimpleQueue()  # GPUs without a batch; a stream takes one
-        for gpu in gpus:
-            self._free.put(gpu)
+        self._free = _free_gpus(tuple(gpus))  # a stream takes one
         if gpus:
             self.streams, self.batch_size = len(gpus), batch_size or GPU_BATCH
             how = "float16"
@@ -119,6 +117,15 @@ class TensorFlowEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._calls = []
+
+
+@cache
+def _free_gpus(gpus: tuple[str, ...]) -> "queue.SimpleQueue[str]":
+    """GPUs without a batch, the same for all engines of this process: the members of an ensemble have one each."""
+    free: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for gpu in gpus:
+        free.put(gpu)
+    return free
 
 
 def _gpus(tf: Any) -> list[str]:
