@@ -207,7 +207,7 @@ from hbac.network.engine import BY_NAME
 from hbac.ensemble.calibrated import Ensemble
 from hbac.weights.manifest import read_manifest
 manifest = read_manifest(Path(sys.argv[1]))
-manifest = replace(manifest, folds=manifest.folds[1:])
+manifest = replace(manifest, members=(replace(manifest.only, folds=manifest.folds[1:]),))
 ensemble = Ensemble(manifest, BY_NAME[sys.argv[4]](manifest.network, streams=int(sys.argv[2])))
 images = np.load(sys.argv[3])
 once = [ensemble.predict(image[None]).tobytes() for image in images]

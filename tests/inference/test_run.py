@@ -142,10 +142,10 @@ def test_strict_makes_a_broken_file_an_error_and_writes_no_submission(settings: 
     assert len(report_of(settings)["rows_not_answered_whole"]) == 1
 
 
-def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    class EndsAtTheThird(inference.Budget):
-        """Its time passes when it is asked for the third record."""
+def ends_at(number: int) -> type:
+    """A budget of 1,000 s that are over when it is asked for the record of this number, from 1."""
 
+    class Ends(inference.Budget):
         now, asked = 0.0, 0
 
         def __init__(self, limit_s: float | None, full: Effort, *_: object) -> None:
@@ -153,20 +153,26 @@ def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch
 
         def effort(self, remaining: int) -> Effort:
             self.asked += 1
-            self.now = 1000.0 if self.asked == 3 else self.now
+            self.now = 1000.0 if self.asked == number else self.now
             return super().effort(remaining)
 
-    monkeypatch.setattr(inference, "Budget", EndsAtTheThird)
+    return Ends
+
+
+def test_out_of_time_every_row_is_still_valid(settings: RunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inference, "Budget", ends_at(3))
     summary = predict(replace(settings, time_budget_s=1000.0))
     assert len(check_submission(settings.output, ids_of(settings.test_dir))) == 6
     assert summary.status == {OK: 2, OUT_OF_TIME: 4}
 
 
 @pytest.mark.slow
-def test_what_a_budget_cut_short_is_answered_anew_after_resume(settings: RunSettings) -> None:
-    strict = replace(settings, strict=True, time_budget_s=0.5)  # over before the first record
-    with pytest.raises(InputError, match="6 were not"):
-        predict(strict)
+def test_what_a_budget_cut_short_is_answered_anew_after_resume(
+    settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="4 were not"):
+        patch.setattr(inference, "Budget", ends_at(3))
+        predict(replace(settings, strict=True, time_budget_s=1000.0))
     assert predict(replace(settings, resume=True)).status == {OK: 6}
 
 

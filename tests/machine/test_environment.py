@@ -89,7 +89,7 @@ def test_warnings_made_errors_are_warnings_again() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", ["jax", "torch", ""])
+@pytest.mark.parametrize("backend", ["jax", ""])
 def test_keras_computes_with_tensorflow_and_by_its_defaults(backend: str, tmp_path: Path) -> None:
     config = {"floatx": "float16", "epsilon": 1e-3, "backend": "torch", "image_data_format": "channels_first"}
     (tmp_path / "keras.json").write_text(json.dumps(config))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, package_folder
+from conftest import ROOT, package_folder, python_path
 
 from hbac.errors import MachineError
 from hbac.machine.packages import OF_RUN, OF_TRAINING, PACKAGES, fault_of, need, version_of
@@ -31,7 +31,7 @@ def put(folder: Path, module: str, text: str) -> None:
 
 
 def run_with(folder: Path, *command: object) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{package_folder()}"}
+    environment = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{python_path()}"}
     return subprocess.run([sys.executable, *map(str, command)], env=environment, capture_output=True, text=True)
 
 
@@ -96,15 +96,16 @@ def test_a_run_ends_before_the_first_record_and_writes_nothing(
 TRAINING = {"hbac train": ("-m", "hbac", "train"), "train.py": (ROOT / "kernel" / "train.py",)}
 
 
+CALLS = [("hbac train", package) for package in (*OF_TRAINING, "keras")]
+CALLS += [("train.py", package) for package in ("safetensors", "matplotlib", "keras")]  # the first, the last, after all
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("package", [*OF_TRAINING, "keras"])
-@pytest.mark.parametrize("words", TRAINING.values(), ids=TRAINING)
-def test_training_ends_before_its_first_image(
-    package: str, words: tuple[object, ...], tmp_path: Path, simulated: Path
-) -> None:
+@pytest.mark.parametrize(("command", "package"), CALLS)
+def test_training_ends_before_its_first_image(command: str, package: str, tmp_path: Path, simulated: Path) -> None:
     put(tmp_path, MODULES[package], BROKEN["import"])
     out = tmp_path / "out"
-    done = run_with(tmp_path, *words, "--data", simulated, "--output", out, "--gpus", "")
+    done = run_with(tmp_path, *TRAINING[command], "--data", simulated, "--output", out, "--gpus", "")
     assert done.returncode == 2
     assert done.stderr.startswith(f"hbac: error: {package}: expected {PACKAGES[package].requirement}, found ")
     assert done.stderr.count("\n") == 1

@@ -13,8 +13,7 @@ SIZES = [(400, 300, 3), (97, 131, 3), (33, 1, 4), (None, 300, 3)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("width", [8, 64])
+@pytest.mark.parametrize(("width", "size"), [*((8, size) for size in SIZES), (64, SIZES[0])])
 def test_shapes_of_resnet50_are_those_of_keras(width: int, size: tuple[int | None, int, int]) -> None:
     settings = NetworkSettings(width=width, input_shape=size, dropout=0.2)
     model = build(settings)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers_recordings import answer_of
 
 from hbac.preprocessing.presets import PRESETS
 from hbac.simulation.eeg import Episode, draw_patient, synthesise
@@ -44,11 +45,6 @@ class FakeEnsemble:
         rows = [np.stack([answer_of(image) for image in batch]) for batch in images.values()]
         self.calls.append(len(rows[0]))
         return np.mean(rows, axis=0)
-
-
-def answer_of(image: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
-    share = 1 / (1 + float(np.abs(image[..., 2]).mean()))
-    return np.array([1 - share, *[share / 5] * 5])
 
 
 @pytest.fixture

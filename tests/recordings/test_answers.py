@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers_recordings import answer_of
 
 import hbac
 from hbac.preprocessing.load import image_of_eeg
@@ -75,8 +76,6 @@ def test_an_error_of_the_network_or_of_an_input_is_raised(fake: Any) -> None:
 
 
 def test_windows_have_the_answers_of_predict_to_an_eeg_alone(eeg: np.ndarray, fake: Any) -> None:  # type: ignore[type-arg]
-    from recordings.conftest import answer_of
-
     windows = [eeg[:10_000], eeg[30_000:40_001], eeg[:4000]]
     expected = [answer_of(image_of_eeg(EegFile(uv), None, PRESETS["three-zooms-v2"])) for uv in windows]
     np.testing.assert_allclose(list(answers_for_windows(iter(windows), fake())), expected, atol=1e-5)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
+from helpers_recordings import write_edf
 from helpers_runs import make_weights
-from recordings.test_run import write_edf
 
 import hbac
 from hbac.cli import main

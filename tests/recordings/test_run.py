@@ -8,25 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT
+from helpers_recordings import write_edf
 
 import hbac
 from hbac.cli import main
-from hbac.edf import Signal, header
 from hbac.recordings import run
 from hbac.recordings.burden import burden_csv
 from hbac.recordings.events import Rules
 from hbac.recordings.run import Outcome, ScanSettings, inputs_of, scan_files
-
-LIMITS = (-3276.8, 3276.7)
-
-
-def write_edf(path: Path, uv: np.ndarray) -> Path:  # type: ignore[type-arg]
-    """Whole seconds of 19 electrodes."""
-    seconds = len(uv) // 200
-    signals = [Signal(f"EEG {name}-REF", "uV", LIMITS, 200) for name in hbac.hms.ELECTRODES]
-    digital = np.rint(uv[: seconds * 200] * 10).astype("<i2").reshape(seconds, 200, 19).transpose(0, 2, 1)
-    path.write_bytes(header(signals, seconds, 1, None, plus=False) + digital.tobytes())
-    return path
 
 
 @pytest.fixture

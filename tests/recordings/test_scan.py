@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import ROOT
-from recordings.conftest import answer_of
+from helpers_recordings import answer_of
 
 import hbac
 from hbac.ensemble.calibrated import make_ensemble

@@ -316,7 +316,7 @@ def test_a_test_split_alone_and_a_train_split_alone_can_be_made(tmp_path):
     simulate(tmp_path / "test", patients=0, seed=1, test_records=1, workers=1, progress=False)
     assert len(pd.read_csv(tmp_path / "test" / hms.TRAIN_TABLE)) == 0
     assert len(pd.read_csv(tmp_path / "test" / hms.TEST_TABLE)) == 1
-    simulate(tmp_path / "train", patients=1, seed=5, test_records=0, workers=1, progress=False)
+    simulate(tmp_path / "train", patients=1, seed=5, test_records=0, workers=1, progress=False, single=True)
     assert len(pd.read_csv(tmp_path / "train" / hms.TRAIN_TABLE)) > 0
     assert len(pd.read_csv(tmp_path / "train" / hms.TEST_TABLE)) == 0
 
