@@ -12,7 +12,6 @@ import argparse
 import fnmatch
 import os
 import sys
-import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -353,44 +352,47 @@ def write(folder, pattern):
         print(f"{name}: written by Keras {keras.__version__}, {model.count_params()} parameters", flush=True)
 
 
-def judge(folder, pattern):
-    from hbac.errors import HbacError
-    from hbac.network.engine import softmax
-    from hbac.network.openvino_engine import OpenVinoEngine
+def differences(path, engines=("tensorflow", "openvino")):
+    """Layers of a saved model's graph, and the largest difference of probabilities by each engine.
+
+    Raises:
+        HbacError: the model is refused.
+    """
+    from hbac.network.engine import BY_NAME, softmax
     from hbac.network.settings import ImportedNetwork
-    from hbac.network.tensorflow_engine import TensorFlowEngine
     from hbac.weights.keras_import import check_sizes, import_model
 
+    data = np.load(path.with_suffix(".npz"))
+    imported = import_model(path)
+    check_sizes(imported.graph, data["inputs"].shape[1:])
+    network = ImportedNetwork(imported.graph, data["inputs"].shape[1:])
+    found = {}
+    for name in engines:
+        engine = BY_NAME[name](network)
+        engine.load([imported.tensors])
+        received = np.concatenate([engine.logits(0, one[None]) for one in data["inputs"]])
+        found[name] = float(np.abs(softmax(received) - data["answer"]).max())
+    return len(imported.graph.layers), found
+
+
+def judge(folder, pattern):
+    from hbac.errors import HbacError
+
     worst = 0.0
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob("*.keras")):
         if not fnmatch.fnmatch(path.stem, pattern):
             continue
-        data = np.load(path)
-        started = time.perf_counter()
         try:
-            imported = import_model(path.with_suffix(".keras"))
-            check_sizes(imported.graph, data["inputs"].shape[1:])
+            layers_of_graph, found = differences(path)
         except HbacError as error:
             print(f"{path.stem}: refused: {str(error)[-170:]}", flush=True)
             continue
-        read_s = time.perf_counter() - started
-        network = ImportedNetwork(imported.graph, data["inputs"].shape[1:])
-        differences = []
-        for kind in (TensorFlowEngine, OpenVinoEngine):
-            engine = kind(network)
-            try:
-                engine.load([imported.tensors])
-            except HbacError as error:
-                print(f"{path.stem}: {kind.__name__}: {str(error)[-200:]}", flush=True)
-                differences.append(float("nan"))
-                continue
-            got = np.concatenate([engine.logits(0, one[None]) for one in data["inputs"]])
-            differences.append(float(np.abs(softmax(got) - data["answer"]).max()))
-        worst = max(worst, *differences)
-        spread = data["answer"].max() - data["answer"].min()
+        worst = max(worst, *found.values())
+        answer = np.load(path.with_suffix(".npz"))["answer"]
+        said = ", ".join(f"{name} {difference:.1e}" for name, difference in found.items())
+        spread = answer.max() - answer.min()
         print(
-            f"{path.stem}: {len(imported.graph.layers)} layers, read in {read_s:.1f} s, largest difference TensorFlow "
-            f"{differences[0]:.1e}, OpenVINO {differences[1]:.1e} (answers spread {spread:.2f})",
+            f"{path.stem}: {layers_of_graph} layers, largest difference {said} (answers spread {spread:.2f})",
             flush=True,
         )
     print(f"largest difference of all: {worst:.1e}")

@@ -123,6 +123,7 @@ def entry(name, **keys):
 
 CANARY = "import pathlib; pathlib.Path('canary').touch()"
 LAMBDA = {"class_name": "__lambda__", "config": {"value": "4wEAAAA=", "defaults": None, "closure": None}}
+ELLIPSIS = {"class_name": "__ellipsis__", "config": {}}
 SLICE = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
 DEEP = "[" * 100_000 + "]" * 100_000
 
@@ -254,7 +255,13 @@ CONFIGS = {
     "records mixed by a transposition": (model(function("Transpose", axes=[1, 0, 2, 3])), "axes"),
     "records mixed by a mean": (model(function("Mean", axis=0, keepdims=True)), "axes behind the batch"),
     "records mixed by a reshape": (model(function("Reshape", newshape=[16, -1, 16, 4])), "a shape that begins with -1"),
-    "a slice of text": (model(get_item(SLICE, "os")), "whole numbers and slices"),
+    "a slice of text": (model(get_item(SLICE, "os")), "whole numbers, slices and '...'"),
+    "a slice of two ellipses": (model(get_item(ELLIPSIS, 0, ELLIPSIS)), "at most one '...'"),
+    "an ellipsis among too many slices": (model(get_item(ELLIPSIS, *[SLICE] * 5)), "at most 4 slices"),
+    "records mixed by an ellipsis for no axis": (
+        model(get_item(ELLIPSIS, 0, 0, 0, 0)),
+        "slices that take the whole batch",
+    ),
     "an empty slice": (
         model(get_item(SLICE, {"class_name": "__slice__", "config": {"start": 3, "stop": 3, "step": None}})),
         "a slice that holds something",

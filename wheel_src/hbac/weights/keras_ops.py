@@ -242,13 +242,23 @@ def _squeeze(call: _Call) -> list[Computed]:
     return [Computed("Reshape", {"target_shape": tuple(n for i, n in enumerate(sizes, 1) if i not in axes)})]
 
 
+WHOLE: Final = (None, None, None)  # a slice that takes all of an axis
+
+
 def _get_item(call: _Call) -> list[Computed]:
-    """Whole numbers and slices; the first, of the batch, takes all."""
+    """Whole numbers, slices and at most one `...`, which stands for the axes that are left; all of the batch."""
     if len(call.given) != 2 or not isinstance(call.given[0], Tensor):
         raise call.refused("a tensor and its slices", call.given)
     call.tensors, places = [call.given[0]], call.given[1]
     slices = [_place(call, place) for place in (places if isinstance(places, list) else [places])]
-    if not slices or slices[0] != (None, None, None):
+    if slices.count(...) > 1:
+        raise call.refused("slices with at most one '...'", places)
+    if ... in slices:
+        at, left = slices.index(...), len(call.shapes[call.given[0]]) - len(slices) + 1
+        if left < 0:
+            raise call.refused(f"at most {len(slices) - 1 + left} slices", places)
+        slices[at : at + 1] = [WHOLE] * left
+    if not slices or slices[0] != WHOLE:
         raise call.refused("slices that take the whole batch", places)
     return [Computed("Slice", {"slices": tuple(slices[1:])})] if slices[1:] else []
 
@@ -256,11 +266,13 @@ def _get_item(call: _Call) -> list[Computed]:
 def _place(call: _Call, place: Any) -> Any:
     if type(place) is int:
         return place
+    if place == {"class_name": "__ellipsis__", "config": {}}:
+        return ...
     if isinstance(place, dict) and place.get("class_name") == "__slice__" and isinstance(place.get("config"), dict):
         config = place["config"]
         if set(config) == {"start", "stop", "step"} and all(type(one) in (int, type(None)) for one in config.values()):
             return config["start"], config["stop"], config["step"]
-    raise call.refused("whole numbers and slices", place)
+    raise call.refused("whole numbers, slices and '...'", place)
 
 
 def _cast(call: _Call) -> list[Computed]:
