@@ -1,11 +1,13 @@
 """The same EEG in files of every kind, and what each gave: a table.
 
-    PYTHONPATH=wheel_src python tests/bench/recording_forms.py
+    PYTHONPATH=wheel_src python tests/bench/recording_forms.py [--probabilities]
 
 Files are written by edfio, MNE and by hand, and some are edited. The difference is the largest one from what was written,
-in microvolts, 0.2 s away from ends and gaps; of sines from 0.5 to 38 Hz with peaks of some 150 uV.
+in microvolts, 0.2 s away from ends and gaps; of sines from 0.5 to 38 Hz with peaks of some 150 uV. `--probabilities`: one
+simulated recording with a seizure in several forms; how far the demo folds' probabilities are apart from those of the EDF.
 """
 
+import argparse
 import os
 import sys
 import tempfile
@@ -18,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import edfio
 import mne
 import numpy as np
+from conftest import ROOT
 from helpers_recordings import (
     PAIR_LABELS,
     edf_signal,
@@ -29,23 +32,25 @@ from helpers_recordings import (
     write_edf,
     write_eeglab,
 )
+from scipy.signal import resample
 
 import hbac
 from hbac import hms
+from hbac.simulation.eeg import Episode, draw_patient, synthesise
 
+DEMO = ROOT / "weights_manifest.json"
 REACH = 60  # samples beside ends and gaps that are not compared
 ROOM = [edfio.EdfAnnotation(0, None, "room for longer onsets")]
 NEWER = [{"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}.get(name, name) for name in hms.ELECTRODES]
 
 
-def raw_of(rate_hz: float = 200) -> Any:
-    return mne.io.RawArray(
-        known_eeg(rate_hz).T / 1e6, mne.create_info(list(hms.ELECTRODES), rate_hz, "eeg"), verbose="ERROR"
-    )
+def raw_of(rate_hz: float = 200, uv: np.ndarray | None = None) -> Any:
+    uv = known_eeg(rate_hz) if uv is None else uv
+    return mne.io.RawArray(uv.T / 1e6, mne.create_info(list(hms.ELECTRODES), rate_hz, "eeg"), verbose="ERROR")
 
 
-def fif(path: Path, rate_hz: float) -> Path:
-    raw_of(rate_hz).save(path.with_name("x_raw.fif"), overwrite=True, verbose="ERROR")
+def fif(path: Path, rate_hz: float, uv: np.ndarray | None = None) -> Path:
+    raw_of(rate_hz, uv).save(path.with_name("x_raw.fif"), overwrite=True, verbose="ERROR")
     return path.with_name("x_raw.fif")
 
 
@@ -137,7 +142,58 @@ def difference(recording: hbac.Recording) -> float:
     return float(np.nanmax(np.abs(block - truth)[~near]))
 
 
+# The same recording in each: what writes it, of the EEG at any rate
+
+SAME: dict[str, Callable[[Path, Callable[[int], np.ndarray]], Path]] = {
+    "EDF, 200 Hz": lambda p, uv: write_edf(p, uv(200)),
+    "EDF, pairs": lambda p, uv: write_edf(p, pairs_of(uv(200)), labels=PAIR_LABELS),
+    "EDF, 256 Hz": lambda p, uv: write_edf(p, uv(256), 256),
+    "EDF, 512 Hz": lambda p, uv: write_edf(p, uv(512), 512),
+    "EDF, mV": lambda p, uv: write_edf(p, uv(200), unit="mV"),
+    "EDF, T7 P8": lambda p, uv: write_edf(p, uv(200), labels=NEWER),
+    "BDF, 512 Hz": lambda p, uv: write_edf(p, uv(512), 512, form="BDF"),
+    "BrainVision, 500 Hz": lambda p, uv: write_brainvision(p.with_suffix(".vhdr"), uv(500), 500),
+    "EEGLAB, 512 Hz": lambda p, uv: write_eeglab(p.with_suffix(".set"), uv(512), 512),
+    "FIF, 256 Hz": lambda p, uv: fif(p, 256, uv(256)),
+}
+
+
+def simulated() -> np.ndarray:
+    """(7 min at 200 Hz, 19) microvolts with a seizure and generalised periodic discharges."""
+    rng = np.random.default_rng(5)
+    episodes = [Episode(100, 160, (1.0, 0, 0, 0, 0, 0)), Episode(240, 300, (0, 0, 1.0, 0, 0, 0))]
+    return synthesise(420, episodes, draw_patient(rng, False), rng)[:, :19].astype(np.float64)
+
+
+def answers(uv: np.ndarray, name: str, folder: Path) -> np.ndarray:
+    """(steps, 6) probabilities by the demo folds of an EEG at 200 Hz, in the form of this name."""
+    path = SAME[name](folder / "x.edf", lambda rate: resample(uv, len(uv) * rate // 200))
+    return hbac.scan(hbac.read_recording(path), hbac.make_ensemble(hbac.read_manifest(DEMO))).probabilities
+
+
+def probabilities() -> None:
+    """The table of forms."""
+    uv = simulated()
+    print("| file | largest difference of a probability | steps |\n| --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        base = answers(uv, "EDF, 200 Hz", Path(folder))
+        for name in SAME:
+            found = answers(uv, name, Path(folder))
+            print(f"| {name} | {np.abs(found - base).max():.1e} | {len(found)} |", flush=True)
+    print(f"probabilities from {base.min():.4f} to {base.max():.4f}; seizure up to {base[:, 0].max():.2f}")
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--probabilities", action="store_true")
+    if parser.parse_args().probabilities:
+        probabilities()
+    else:
+        table()
+
+
+def table() -> None:
+    """What each form gave."""
     print("| file | gave | uV apart |\n| --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:
         for name, make in FORMS.items():
