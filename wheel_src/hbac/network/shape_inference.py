@@ -5,11 +5,11 @@ import math
 from hbac.errors import InputError
 from hbac.network.graph import Graph, Layer
 from hbac.network.kinds import MAX_AXES
+from hbac.network.shape_parts import Shape as Shape
+from hbac.network.shape_parts import TensorShapes as TensorShapes
+from hbac.network.shape_parts import same_padding as same_padding
 from hbac.network.shape_rows import BN_PARTS as BN_PARTS
 from hbac.network.shape_rows import ROWS
-from hbac.network.shape_rows import Shape as Shape
-from hbac.network.shape_rows import TensorShapes as TensorShapes
-from hbac.network.shape_rows import same_padding as same_padding
 
 MAX_ELEMENTS = 1 << 28  # of one feature map, and of all tensors together: 1 GiB of float32
 

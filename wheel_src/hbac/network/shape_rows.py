@@ -3,63 +3,33 @@
 Tensors come in the order in which Keras lists the weights of such a layer.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from hbac.errors import InputError
 from hbac.network.graph import Layer
 from hbac.network.kinds import MAX_AXES
+from hbac.network.shape_changes import (
+    broadcast,
+    copied,
+    cropped,
+    flat,
+    joined,
+    padded,
+    permuted,
+    pooled,
+    pooled_whole,
+    reduced,
+    repeated,
+    reshaped,
+    resized,
+    similarity,
+    sliced,
+)
+from hbac.network.shape_parts import Shape, TensorShapes, all_known, channels_of, known, windowed
 
 BN_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
-Shape = tuple[int | None, ...]  # batch first; None is any size
-TensorShapes = dict[str, tuple[int, ...]]
-
-
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """What padding="same" puts before and behind, as TensorFlow does: an odd one goes behind."""
-    whole = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-    return whole // 2, whole - whole // 2
-
-
-def _channels(layer: Layer, shape: Shape, axes: range) -> int:
-    """The number of channels of an input with so many axes, batch among them."""
-    channels = shape[-1] if len(shape) in axes else None
-    if channels is None:
-        counts = str(axes[0]) if len(axes) == 1 else f"{axes[0]} to {axes[-1]}"
-        raise InputError(
-            f"layer {layer.name}: expected an input of {counts} axes and a known number of channels, received {shape}"
-        )
-    return channels
-
-
-def _known(layer: Layer, shape: Shape, axes: int) -> int:
-    return _channels(layer, shape, range(axes, axes + 1))
-
-
-def _all_known(layer: Layer, shape: Shape) -> tuple[int, ...]:
-    """The sizes behind the batch."""
-    known = tuple(size for size in shape[1:] if size is not None)
-    if len(known) != len(shape) - 1:
-        raise InputError(f"layer {layer.name}: expected an input of a known size, received {shape}")
-    return known
-
-
-def _windows(layer: Layer, size: int | None, kernel: int, stride: int) -> int | None:
-    """How many places a window takes along one axis."""
-    if size is None:
-        return None
-    count = (size - kernel) // stride + 1 if layer["padding"] == "valid" else -(-size // stride)
-    if count < 1:
-        raise InputError(f"layer {layer.name}: expected an input of {kernel} or more, received {size}")
-    return count
-
-
-def _windowed(layer: Layer, shape: Shape, kernel: str, dilation: str | None = None) -> Shape:
-    steps = layer[dilation] if dilation else (1,) * len(layer[kernel])
-    reach = [(size - 1) * step + 1 for size, step in zip(layer[kernel], steps)]
-    return tuple(_windows(layer, *one) for one in zip(shape[1:-1], reach, layer["strides"]))
 
 
 def _input(layer: Layer) -> Shape:
@@ -73,11 +43,11 @@ def _like_its_input(layer: Layer, shape: Shape) -> Shape:
 def _convolved(layer: Layer, shape: Shape, filters: int) -> Shape:
     if max(layer["strides"]) > 1 and max(layer["dilation_rate"]) > 1:
         raise InputError(f"layer {layer.name}: expected strides or a dilation_rate above 1, received both")
-    return (shape[0], *_windowed(layer, shape, "kernel_size", "dilation_rate"), filters)
+    return (shape[0], *windowed(layer, shape, "kernel_size", "dilation_rate"), filters)
 
 
 def _conv(layer: Layer, shape: Shape) -> Shape:
-    channels, groups = _known(layer, shape, len(layer["kernel_size"]) + 2), layer["groups"]
+    channels, groups = known(layer, shape, len(layer["kernel_size"]) + 2), layer["groups"]
     if channels % groups or layer["filters"] % groups:
         raise InputError(
             f"layer {layer.name}: expected channels and filters that {groups} groups divide, received {shape}"
@@ -95,7 +65,7 @@ def _conv_tensors(layer: Layer, shape: Shape) -> TensorShapes:
 
 
 def _depthwise(layer: Layer, shape: Shape) -> Shape:
-    channels = _known(layer, shape, len(layer["kernel_size"]) + 2)
+    channels = known(layer, shape, len(layer["kernel_size"]) + 2)
     if len(set(layer["strides"])) > 1:
         raise InputError(f"layer {layer.name}: expected equal strides, received {layer['strides']}")
     return _convolved(layer, shape, channels * layer["depth_multiplier"])
@@ -120,7 +90,7 @@ def _separable_tensors(layer: Layer, shape: Shape) -> TensorShapes:
 
 
 def _norm(layer: Layer, shape: Shape) -> Shape:
-    _channels(layer, shape, range(2, MAX_AXES + 1))
+    channels_of(layer, shape, range(2, MAX_AXES + 1))
     return shape
 
 
@@ -130,7 +100,7 @@ def _scaled(layer: Layer, shape: tuple[int, ...], **more: tuple[int, ...]) -> Te
 
 
 def _norm_tensors(layer: Layer, shape: Shape) -> TensorShapes:
-    size = (_channels(layer, shape, range(2, MAX_AXES + 1)),)
+    size = (channels_of(layer, shape, range(2, MAX_AXES + 1)),)
     return _scaled(layer, size, moving_mean=size, moving_variance=size)
 
 
@@ -150,11 +120,11 @@ def _layer_norm(layer: Layer, shape: Shape) -> Shape:
 
 def _layer_norm_tensors(layer: Layer, shape: Shape) -> TensorShapes:
     axes = _layer_norm_axes(layer, shape)
-    return _scaled(layer, _all_known(layer, (None, *(shape[axis] for axis in axes))))
+    return _scaled(layer, all_known(layer, (None, *(shape[axis] for axis in axes))))
 
 
 def _group_norm(layer: Layer, shape: Shape) -> Shape:
-    channels = _channels(layer, shape, range(2, MAX_AXES + 1))
+    channels = channels_of(layer, shape, range(2, MAX_AXES + 1))
     groups = channels if layer["groups"] == -1 else layer["groups"]
     if groups < 1 or channels % groups:
         raise InputError(f"layer {layer.name}: expected channels that {groups} groups divide, received {shape}")
@@ -162,13 +132,13 @@ def _group_norm(layer: Layer, shape: Shape) -> Shape:
 
 
 def _group_norm_tensors(layer: Layer, shape: Shape) -> TensorShapes:
-    return _scaled(layer, (_channels(layer, shape, range(2, MAX_AXES + 1)),))
+    return _scaled(layer, (channels_of(layer, shape, range(2, MAX_AXES + 1)),))
 
 
 def _prelu_tensors(layer: Layer, shape: Shape) -> TensorShapes:
     shared = layer["shared_axes"] or ()
     sizes = [None if axis == 0 else 1 if axis in shared else size for axis, size in enumerate(shape)]
-    return {"alpha": _all_known(layer, tuple(sizes))}
+    return {"alpha": all_known(layer, tuple(sizes))}
 
 
 def _softmax(layer: Layer, shape: Shape) -> Shape:
@@ -177,107 +147,8 @@ def _softmax(layer: Layer, shape: Shape) -> Shape:
     return shape
 
 
-def _spatial(layer: Layer, shape: Shape, axes: int, change: Callable[..., int], values: Any) -> Shape:
-    """An input with so many axes between batch and channels, each changed by a value."""
-    channels = _known(layer, shape, axes + 2)
-    sizes = [None if size is None else change(size, value) for size, value in zip(shape[1:-1], values)]
-    if any(size is not None and size < 1 for size in sizes):
-        raise InputError(f"layer {layer.name}: expected something to be left, received {shape}")
-    return (shape[0], *sizes, channels)
-
-
-def _pairs(value: Any) -> Any:
-    """A pair for each axis, also where there is only one."""
-    return value if isinstance(value[0], tuple) else (value,)
-
-
-def _padded(layer: Layer, shape: Shape) -> Shape:
-    pairs = _pairs(layer["padding"])
-    return _spatial(layer, shape, len(pairs), lambda size, pair: size + sum(pair), pairs)
-
-
-def _cropped(layer: Layer, shape: Shape) -> Shape:
-    pairs = _pairs(layer["cropping"])
-    return _spatial(layer, shape, len(pairs), lambda size, pair: size - sum(pair), pairs)
-
-
-def _repeated(layer: Layer, shape: Shape) -> Shape:
-    factors = layer["size"] if isinstance(layer["size"], tuple) else (layer["size"],)
-    return _spatial(layer, shape, len(factors), lambda size, factor: size * factor, factors)
-
-
-def _resized(layer: Layer, shape: Shape) -> Shape:
-    return _spatial(layer, shape, 2, lambda size, new: int(new), (layer["height"], layer["width"]))
-
-
-def _pooled(layer: Layer, shape: Shape) -> Shape:
-    channels = _known(layer, shape, len(layer["pool_size"]) + 2)
-    return (shape[0], *_windowed(layer, shape, "pool_size"), channels)
-
-
-def _global(axes: int) -> Callable[..., Shape]:
-    def pooled(layer: Layer, shape: Shape) -> Shape:
-        channels = _known(layer, shape, axes)
-        return (shape[0], *((1,) * (axes - 2) if layer["keepdims"] else ()), channels)
-
-    return pooled
-
-
-def _added(layer: Layer, *shapes: Shape) -> Shape:
-    if len(set(shapes)) != 1:
-        raise InputError(f"layer {layer.name}: expected inputs of one shape, received {list(shapes)}")
-    return shapes[0]
-
-
-def _broadcast(layer: Layer, *shapes: Shape) -> Shape:
-    """Inputs with as many axes; a size of 1 goes with any."""
-    whole = []
-    for sizes in zip(*shapes):
-        distinct = set(sizes) - {1}
-        if len(distinct) > 1:
-            raise InputError(f"layer {layer.name}: expected inputs that go together, received {list(shapes)}")
-        whole.append(distinct.pop() if distinct else 1)
-    if len({len(shape) for shape in shapes}) != 1:
-        raise InputError(f"layer {layer.name}: expected inputs with as many axes, received {list(shapes)}")
-    return tuple(whole)
-
-
-def _joined(layer: Layer, *shapes: Shape) -> Shape:
-    rank = len(shapes[0])
-    axis = layer["axis"] + rank if layer["axis"] < 0 else layer["axis"]
-    others = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
-    if not 0 < axis < rank or len(others) != 1 or any(len(shape) != rank or shape[axis] is None for shape in shapes):
-        raise InputError(
-            f"layer {layer.name}: expected inputs that differ in axis {layer['axis']} alone, received {list(shapes)}"
-        )
-    return (*shapes[0][:axis], sum(shape[axis] or 0 for shape in shapes), *shapes[0][axis + 1 :])
-
-
-def _reshaped(layer: Layer, shape: Shape) -> Shape:
-    whole, target = math.prod(_all_known(layer, shape)), layer["target_shape"]
-    stated = math.prod(size for size in target if size != -1)
-    if (whole % stated if -1 in target else whole != stated) or not whole // stated:
-        raise InputError(f"layer {layer.name}: expected {whole} numbers in {target}, received {shape}")
-    return (shape[0], *(whole // stated if size == -1 else size for size in target))
-
-
-def _flat(layer: Layer, shape: Shape) -> Shape:
-    return shape[0], math.prod(_all_known(layer, shape))
-
-
-def _permuted(layer: Layer, shape: Shape) -> Shape:
-    dims = layer["dims"]
-    if sorted(dims) != list(range(1, len(shape))):
-        raise InputError(f"layer {layer.name}: expected each of the axes 1 to {len(shape) - 1}, received {dims}")
-    return (shape[0], *(shape[axis] for axis in dims))
-
-
-def _copied(layer: Layer, shape: Shape) -> Shape:
-    return shape[0], layer["n"], _known(layer, shape, 2)
-
-
 def _dense(layer: Layer, shape: Shape) -> Shape:
-    _channels(layer, shape, range(2, MAX_AXES + 1))
+    channels_of(layer, shape, range(2, MAX_AXES + 1))
     return (*shape[:-1], layer["units"])
 
 
@@ -286,7 +157,7 @@ def _dense_tensors(layer: Layer, shape: Shape) -> TensorShapes:
 
 
 def _recurrent(layer: Layer, shape: Shape) -> Shape:
-    _known(layer, shape, 3)
+    known(layer, shape, 3)
     return (shape[0], *((shape[1],) if layer["return_sequences"] else ()), layer["units"])
 
 
@@ -308,50 +179,10 @@ def _bidirectional_tensors(layer: Layer, shape: Shape) -> TensorShapes:
     return {f"{way}_{part}": size for way in ("forward", "backward") for part, size in one.items()}
 
 
-def _sliced(layer: Layer, shape: Shape) -> Shape:
-    """As NumPy does it, of axes with a known size; nothing may be empty."""
-    slices = layer["slices"]
-    if len(slices) > len(shape) - 1:
-        raise InputError(f"layer {layer.name}: expected at most {len(shape) - 1} slices, received {len(slices)}")
-    sizes: list[int | None] = [shape[0]]
-    for size, one in zip(shape[1:], slices):
-        if one == (None, None, None):
-            sizes.append(size)
-        elif size is None:
-            raise InputError(f"layer {layer.name}: expected an input of a known size, received {shape}")
-        elif isinstance(one, int):
-            if not -size <= one < size:
-                raise InputError(f"layer {layer.name}: expected a place within {size}, received {one}")
-        else:
-            sizes.append(_slice_length(layer, size, one))
-    return (*sizes, *shape[1 + len(slices) :])
-
-
-def _slice_length(layer: Layer, size: int, one: Any) -> int:
-    if one[2] is not None and one[2] < 1:
-        raise InputError(f"layer {layer.name}: expected a step from 1, received {one[2]}")
-    length = len(range(*slice(*one).indices(size)))
-    if not length:
-        raise InputError(f"layer {layer.name}: expected a slice that holds something of {size}, received {one}")
-    return length
-
-
-def _reduced(layer: Layer, shape: Shape) -> Shape:
-    axes = layer["axes"]
-    if any(axis >= len(shape) for axis in axes) or len(set(axes)) != len(axes) or len(axes) >= len(shape):
-        raise InputError(f"layer {layer.name}: expected axes of {shape} behind the batch, each once, received {axes}")
-    kept = [1 if axis in axes else size for axis, size in enumerate(shape)]
-    return tuple(size for axis, size in enumerate(kept) if layer["keepdims"] or axis not in axes)
-
-
 def _dropped(layer: Layer, shape: Shape) -> Shape:
     if layer["noise_shape"] and len(layer["noise_shape"]) != len(shape):
         raise InputError(f"layer {layer.name}: expected an input of {len(layer['noise_shape'])} axes, received {shape}")
     return shape
-
-
-def _similarity(layer: Layer, first: Shape, second: Shape) -> Shape:
-    return (*_added(layer, first, second)[:-1], 1)
 
 
 def _no_tensors(layer: Layer, *shapes: Shape) -> TensorShapes:
@@ -382,22 +213,22 @@ ROWS: Final[Mapping[str, Row]] = {
     "Softmax": Row(_softmax),
     **dict.fromkeys(("Activation", "ReLU", "LeakyReLU", "ELU", "Rescaling", "Function"), Row(_like_its_input)),
     "Dropout": Row(_dropped),
-    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), Row(_padded)),
-    **dict.fromkeys(("Cropping1D", "Cropping2D"), Row(_cropped)),
-    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), Row(_repeated)),
-    "Resizing": Row(_resized),
-    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"), Row(_pooled)),
-    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalMaxPooling1D"), Row(_global(3))),
-    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Row(_global(4))),
-    **dict.fromkeys(("Add", "Subtract", "Divide", "Multiply", "Average", "Maximum", "Minimum"), Row(_broadcast)),
-    "Concatenate": Row(_joined),
-    "Reshape": Row(_reshaped),
-    "Flatten": Row(_flat),
-    "Permute": Row(_permuted),
-    "RepeatVector": Row(_copied),
+    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), Row(padded)),
+    **dict.fromkeys(("Cropping1D", "Cropping2D"), Row(cropped)),
+    **dict.fromkeys(("UpSampling1D", "UpSampling2D"), Row(repeated)),
+    "Resizing": Row(resized),
+    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D", "AveragePooling1D", "AveragePooling2D"), Row(pooled)),
+    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalMaxPooling1D"), Row(pooled_whole(3))),
+    **dict.fromkeys(("GlobalAveragePooling2D", "GlobalMaxPooling2D"), Row(pooled_whole(4))),
+    **dict.fromkeys(("Add", "Subtract", "Divide", "Multiply", "Average", "Maximum", "Minimum"), Row(broadcast)),
+    "Concatenate": Row(joined),
+    "Reshape": Row(reshaped),
+    "Flatten": Row(flat),
+    "Permute": Row(permuted),
+    "RepeatVector": Row(copied),
     **dict.fromkeys(("GRU", "LSTM"), Row(_recurrent, _recurrent_tensors)),
     "Bidirectional": Row(_bidirectional, _bidirectional_tensors),
-    "Slice": Row(_sliced),
-    "Reduce": Row(_reduced),
-    "Similarity": Row(_similarity),
+    "Slice": Row(sliced),
+    "Reduce": Row(reduced),
+    "Similarity": Row(similarity),
 }
