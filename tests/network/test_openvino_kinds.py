@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hbac.network.arguments import ACTIVATIONS
 from hbac.network.graph import Graph, Sketch, Tensors
 from hbac.network.keras_model import build_keras, with_tensors
-from hbac.network.kinds import ACTIVATIONS, FUNCTIONS, KINDS, REDUCTIONS
+from hbac.network.kinds import FUNCTIONS, KINDS, REDUCTIONS
 from hbac.network.openvino_graph import CONVERTERS, openvino_model
 from hbac.network.shape_inference import output_shapes, tensor_shapes
 

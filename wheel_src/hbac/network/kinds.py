@@ -5,140 +5,34 @@ stand for what Keras computes by functions of `keras.ops`: `Slice`, `Reduce`, `F
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from hbac.errors import brief
+from hbac.network.arguments import (
+    MAX_AXES,
+    Check,
+    activation,
+    any_number_of,
+    input_shape,
+    noise_shape,
+    number,
+    one_of,
+    optional,
+    several,
+    sides,
+    slices,
+    target_shape,
+    whole,
+)
 
 REQUIRED: Final = object()
 NONE, ONE, SEVERAL, TWO = range(0, 1), range(1, 2), range(2, 100), range(2, 3)  # how many inputs a layer takes
-MAX_SIZE: Final = 1 << 16  # of an axis, a window, a number of filters
-MAX_AXES: Final = 6  # of a feature map, batch among them
 
-ACTIVATIONS: Final = (  # by name, as Keras 3 computes them
-    *("relu", "relu6", "sigmoid", "hard_sigmoid", "tanh", "softplus", "softsign", "silu", "hard_silu", "gelu", "elu"),
-    *("selu", "exponential", "mish", "leaky_relu", "linear", "softmax"),
-)
-SAME_ACTIVATION: Final = {"swish": "silu", "hard_swish": "hard_silu"}
 FUNCTIONS: Final = ("abs", "exp", "log", "log1p", "sqrt", "square", "sin", "cos")  # of `keras.ops`, number by number
 REDUCTIONS: Final = ("mean", "max", "min", "sum")  # of `keras.ops`, over axes
 RECURRENT: Final = ("GRU", "LSTM")
-
-Check = Callable[[Any], Any]  # the value as a graph holds it, or ValueError with what was expected
-
-
-def whole(low: int = 1, high: int = MAX_SIZE) -> Check:
-    """A whole number."""
-
-    def check(value: Any) -> int:
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return check
-
-
-def number(low: float = -1e9, high: float = 1e9) -> Check:
-    """A finite number, as a float."""
-
-    def check(value: Any) -> float:
-        if type(value) not in (int, float) or not low <= value <= high:
-            raise ValueError(f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    return check
-
-
-def one_of(*names: Any) -> Check:
-    """One of the values, of its very type."""
-
-    def check(value: Any) -> Any:
-        for name in names:
-            if type(value) is type(name) and value == name:
-                return name
-        raise ValueError(f"one of {', '.join(map(repr, names))}")
-
-    return check
-
-
-def several(each: Check, count: int) -> Check:
-    """A tuple of so many; one value stands for all of them."""
-
-    def check(value: Any) -> tuple[Any, ...]:
-        values = tuple(value) if isinstance(value, list | tuple) else (value,) * count
-        if len(values) != count:
-            raise ValueError(f"{count} values, each {_expected(each, None)}")
-        return tuple(map(each, values))
-
-    return check
-
-
-def _expected(check: Check, value: Any) -> str:
-    try:
-        check(value)
-    except ValueError as error:
-        return str(error)
-    return "as it is"
-
-
-def any_number_of(each: Check, most: int = MAX_AXES) -> Check:
-    """A tuple of one to `most`; one value alone stands for a tuple of it."""
-
-    def check(value: Any) -> tuple[Any, ...]:
-        value = (value,) if type(value) is int else value
-        if not isinstance(value, list | tuple) or not 0 < len(value) <= most:
-            raise ValueError(f"a list of 1 to {most} values")
-        return tuple(map(each, value))
-
-    return check
-
-
-def optional(each: Check) -> Check:
-    """None, or what `each` takes."""
-    return lambda value: None if value is None else each(value)
-
-
-def activation(value: Any) -> str:
-    """An activation's name, in one spelling."""
-    if not isinstance(value, str) or SAME_ACTIVATION.get(value, value) not in ACTIVATIONS:
-        raise ValueError(f"one of {', '.join(ACTIVATIONS)}")
-    return SAME_ACTIVATION.get(value, value)
-
-
-def sides(axes: int) -> Check:
-    """(before, behind) of one axis, or a pair for each of two."""
-    pair = several(whole(0), 2)
-    return pair if axes == 1 else several(pair, axes)
-
-
-def _slices(value: Any) -> tuple[Any, ...]:
-    """One an axis behind the batch: a whole number, which takes the axis away, or (start, stop, step), each may be None."""
-    if not isinstance(value, list | tuple) or len(value) >= MAX_AXES:
-        raise ValueError(f"at most {MAX_AXES - 1} whole numbers or slices")
-    bound = optional(whole(-MAX_SIZE))
-    return tuple(several(bound, 3)(one) if isinstance(one, list | tuple) else whole(-MAX_SIZE)(one) for one in value)
-
-
-def _target(value: Any) -> tuple[int, ...]:
-    """A shape without the batch; one -1 stands for what is left."""
-    sizes: tuple[int, ...] = any_number_of(whole(-1, 1 << 31))(value)
-    if 0 in sizes or sizes.count(-1) > 1:
-        raise ValueError("sizes from 1, at most one of them -1")
-    return sizes
-
-
-def _input_shape(value: Any) -> tuple[int | None, ...]:
-    if not isinstance(value, list | tuple) or not 2 <= len(value) <= MAX_AXES or value[0] is not None:
-        raise ValueError(f"a shape of 2 to {MAX_AXES} axes, the first None")
-    return (None, *map(optional(whole()), value[1:]))
-
-
-def _noise_shape(value: Any) -> tuple[int | None, ...]:
-    """One size an axis, batch among them: None drops each place by itself, 1 all of an axis together."""
-    if not isinstance(value, list | tuple) or not 2 <= len(value) <= MAX_AXES:
-        raise ValueError(f"a list of 2 to {MAX_AXES} values, each None or 1")
-    return tuple(map(optional(one_of(1)), value))
 
 
 @dataclass(frozen=True)
@@ -225,7 +119,7 @@ _SLOPE = number(-1e6, 1e6)
 _NOT_NEGATIVE = number(0.0, 1e6)  # Keras takes nothing below 0 there
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "InputLayer": Kind({"batch_shape": Argument(_input_shape)}, NONE),
+    "InputLayer": Kind({"batch_shape": Argument(input_shape)}, NONE),
     "Conv1D": _convolution(1, "filters", "groups", padding=_CAUSAL),
     "Conv2D": _convolution(2, "filters", "groups"),
     "DepthwiseConv1D": _convolution(1, "depth_multiplier"),
@@ -282,12 +176,12 @@ KINDS: Final[Mapping[str, Kind]] = {
     "Maximum": Kind(inputs=SEVERAL),
     "Minimum": Kind(inputs=SEVERAL),
     "Concatenate": Kind({"axis": Argument(AXIS, -1)}, SEVERAL),
-    "Reshape": Kind({"target_shape": Argument(_target)}),
+    "Reshape": Kind({"target_shape": Argument(target_shape)}),
     "Flatten": Kind(),
     "Permute": Kind({"dims": Argument(any_number_of(whole(1, MAX_AXES - 1)))}),
     "RepeatVector": Kind({"n": Argument(whole())}),
     "Rescaling": Kind({"scale": Argument(number()), "offset": Argument(number(), 0.0)}),
-    "Dropout": Kind({"rate": Argument(number(0.0, 1.0)), "noise_shape": Argument(optional(_noise_shape), None)}),
+    "Dropout": Kind({"rate": Argument(number(0.0, 1.0)), "noise_shape": Argument(optional(noise_shape), None)}),
     "GRU": Kind(_recurrent("reset_after")),
     "LSTM": Kind(_recurrent()),
     "Bidirectional": Kind(
@@ -298,7 +192,7 @@ KINDS: Final[Mapping[str, Kind]] = {
             "go_backwards": Argument(one_of(False), False),  # of the first of the two
         }
     ),
-    "Slice": Kind({"slices": Argument(_slices)}),  # x[:, slices...]
+    "Slice": Kind({"slices": Argument(slices)}),  # x[:, slices...]
     "Reduce": Kind(
         {"function": Argument(one_of(*REDUCTIONS)), "axes": Argument(any_number_of(whole(1, 5))), **_KEEPDIMS}
     ),

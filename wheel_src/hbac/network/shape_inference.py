@@ -3,8 +3,8 @@
 import math
 
 from hbac.errors import InputError
+from hbac.network.arguments import MAX_AXES
 from hbac.network.graph import Graph, Layer
-from hbac.network.kinds import MAX_AXES
 from hbac.network.shape_parts import Shape as Shape
 from hbac.network.shape_parts import TensorShapes as TensorShapes
 from hbac.network.shape_parts import same_padding as same_padding

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from hbac.errors import InputError
+from hbac.network.arguments import MAX_AXES
 from hbac.network.graph import Layer
-from hbac.network.kinds import MAX_AXES
 from hbac.network.shape_changes import (
     broadcast,
     copied,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from hbac.errors import WeightsError, brief
-from hbac.network.kinds import SAME_ACTIVATION
+from hbac.network.arguments import SAME_ACTIVATION
 from hbac.network.shape_inference import Shape
 from hbac.weights.keras_specials import Computed, plain
 

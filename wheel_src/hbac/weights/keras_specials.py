@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from hbac.errors import WeightsError, brief
-from hbac.network.kinds import KINDS, activation
+from hbac.network.arguments import activation
+from hbac.network.kinds import KINDS
 from hbac.network.shape_inference import Shape
 
 
