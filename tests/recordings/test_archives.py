@@ -18,7 +18,7 @@ from helpers_runs import make_weights
 import hbac
 from hbac.cli import main
 from hbac.errors import MachineError
-from hbac.recordings import run
+from hbac.recordings import cluster, run
 from hbac.recordings.bids import recordings_in, write_description
 from hbac.recordings.cluster import spread
 from hbac.recordings.items import items_of
@@ -27,7 +27,7 @@ from hbac.recordings.run import ScanSettings, files_named, scan_files
 
 @pytest.fixture
 def loaded(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "make_ensemble", lambda *_: fake())
+    monkeypatch.setattr(run, "make_ensemble", lambda *_, **__: fake())
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -247,6 +247,15 @@ def test_without_the_package_that_is_what_is_said(monkeypatch: pytest.MonkeyPatc
         list(spread(str, [1], "local"))
 
 
+def test_workers_of_one_machine_share_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "usable_cores", lambda: 8)
+    assert [cluster.streams_of("local", *asked) for asked in ((None, 100), (2, 100), (3, 100), (16, 100), (2, 1))] == [
+        *(1, 4, 2, 1),
+        8,  # one recording, one process
+    ]
+    assert cluster.streams_of("tcp://head:8786", None, 100) is None
+
+
 NEEDS_DASK = pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="distributed is not installed")
 
 
@@ -254,13 +263,15 @@ NEEDS_DASK = pytest.mark.skipif(importlib.util.find_spec("distributed") is None,
 def test_what_workers_die_of_is_told_and_the_rest_is_done() -> None:
     code = (
         "from hbac.recordings.cluster import spread; "
-        "tasks = ['1+1', '__import__(\"os\")._exit(1)', '2+2']; "
+        'threads = \'__import__("hbac.recordings.cluster", fromlist=[""]).threads_of_worker()\'; '
+        "tasks = ['1+1', '__import__(\"os\")._exit(1)', '2+2', threads]; "
         "print(*sorted(f'{type(made).__name__}: {made}' for _, made in spread(eval, tasks, 'local', 2)), sep='\\n')"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(hbac.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines() == [
         "MachineError: expected a worker that lives to its end, received several that died: had they memory for it?",
+        "int: 1",
         "int: 2",
         "int: 4",
     ]

@@ -15,7 +15,8 @@ from hbac.cli import main
 from hbac.recordings import run
 from hbac.recordings.burden import burden_csv
 from hbac.recordings.events import Rules
-from hbac.recordings.run import Outcome, ScanSettings, inputs_of, scan_files
+from hbac.recordings.items import inputs_of
+from hbac.recordings.run import Outcome, ScanSettings, scan_files
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def loaded(fake: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """A fake ensemble in place of folds; a 1 for each time that it was loaded."""
     times: list[int] = []
 
-    def make(*_: Any) -> Any:
+    def make(*_: Any, **__: Any) -> Any:
         times.append(1)
         return fake()
 
@@ -225,3 +226,15 @@ def test_what_a_scan_wrote_can_be_summarised_and_says_the_same(settings: ScanSet
     page = (settings.output / "summary.html").read_text("utf-8")
     assert 'href="a.html"' in page and 'href="b.html"' in page
     assert "demo folds" in (settings.output / "a.html").read_text("utf-8")
+
+
+def test_a_fault_of_the_engine_ends_the_run_and_is_no_recording_s(
+    settings: ScanSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise hbac.MachineError("openvino: expected it to be there")
+
+    monkeypatch.setattr(run, "make_ensemble", broken)
+    with pytest.raises(hbac.MachineError, match="openvino: expected it to be there"):
+        list(scan_files(settings))
+    assert not any(settings.output.iterdir())

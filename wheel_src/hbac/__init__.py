@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the same names with their types; a test holds the two lists
     from hbac.ensemble.calibrated import make_ensemble as make_ensemble
     from hbac.errors import HbacError as HbacError
     from hbac.errors import InputError as InputError
+    from hbac.errors import MachineError as MachineError
     from hbac.errors import OutputError as OutputError
     from hbac.errors import RecordError as RecordError
     from hbac.errors import SubmissionError as SubmissionError
@@ -73,6 +74,7 @@ _HOME = {
     "VOTE_COLUMNS": "hms",
     "HbacError": "errors",
     "InputError": "errors",
+    "MachineError": "errors",
     "OutputError": "errors",
     "RecordError": "errors",
     "SubmissionError": "errors",

@@ -97,7 +97,11 @@ class Ensemble:
 
 
 def make_ensemble(
-    manifest: Manifest, engine: str = AUTO, batch_size: int | None = None, imported: Callable[[], None] = lambda: None
+    manifest: Manifest,
+    engine: str = AUTO,
+    batch_size: int | None = None,
+    imported: Callable[[], None] = lambda: None,
+    streams: int | None = None,
 ) -> Ensemble:
     """A manifest's folds behind one call, with an engine for each member: the first kind that this machine can use.
 
@@ -106,6 +110,7 @@ def make_ensemble(
         engine: of `network.settings.ENGINES`.
         batch_size: images a call on GPUs.
         imported: called when the engines are there and their folds are not.
+        streams: calls at once on CPUs, a core each; the usable cores by default.
 
     Raises:
         WeightsError: the manifest or a fold is not as it must be.
@@ -113,7 +118,7 @@ def make_ensemble(
     """
 
     def made(name: str) -> Ensemble:
-        engines = [make_engine(name, member.network, batch_size) for member in manifest.members]
+        engines = [make_engine(name, member.network, batch_size, streams) for member in manifest.members]
         imported()
         return Ensemble(manifest, *engines)
 

@@ -62,13 +62,13 @@ def candidates(name: str) -> tuple[str, ...]:
     return (OPENVINO, TENSORFLOW) if fast else (TENSORFLOW,)
 
 
-def make_engine(name: str, settings: Network, batch_size: int | None = None) -> Engine:
-    """An engine by name, or the first of `candidates` that can be made.
+def make_engine(name: str, settings: Network, batch_size: int | None = None, streams: int | None = None) -> Engine:
+    """An engine by name, or the first of `candidates` that can be made; streams are of CPUs, by default all cores.
 
     Raises:
         MachineError: this machine cannot use it.
     """
-    return first_that_works(name, lambda one: BY_NAME[one](settings, batch_size))
+    return first_that_works(name, lambda one: BY_NAME[one](settings, batch_size, streams))
 
 
 def first_that_works(name: str, make: Callable[[str], Made]) -> Made:

@@ -71,6 +71,22 @@ def spread(
                 client.cancel(list(futures))
 
 
+def local_workers(workers: int | None, items: int) -> int:
+    """Processes that `local` begins."""
+    return min(workers or usable_cores(), items)
+
+
+def streams_of(where: str, workers: int | None, items: int) -> int | None:
+    """Cores for each process of `local`, so that all of them together have those of the machine; None elsewhere."""
+    return max(1, usable_cores() // local_workers(workers, items)) if where == LOCAL and items else None
+
+
+def threads_of_worker() -> int:
+    """The cores that the worker around this task was given: `dask worker --nthreads`."""
+    threads: int = _distributed().get_worker().state.nthreads
+    return threads
+
+
 def _check(where: str) -> None:
     """Raises InputError where it is neither `local`, nor an address, nor a scheduler's file."""
     if where != LOCAL and not _is_address(where) and not Path(where).is_file():
@@ -106,7 +122,7 @@ def _client(distributed: Any, where: str, workers: int | None, most: int) -> Ite
             if where == LOCAL:
                 stack.enter_context(dask.config.set(OF_LOCAL))
                 cluster = distributed.LocalCluster(
-                    n_workers=min(workers or usable_cores(), most),
+                    n_workers=local_workers(workers, most),
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=None,  # what is short of memory is the system's to end, not at a guess of dask's

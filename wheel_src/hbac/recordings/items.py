@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from hbac.errors import InputError
+from hbac.errors import InputError, RecordError
 
 SUFFIXES: Final = (  # of what is opened below a folder, in any case; nothing else is
     ".edf",
@@ -128,3 +128,23 @@ def check_places(items: Sequence[Item], output: Path, endings: Sequence[str]) ->
             raise InputError(
                 f"{item.source}: expected a recording, received a file that the scan of {written[path]} writes"
             )
+
+
+def inputs_of(source: Path) -> list[Path]:
+    """The files that a recording may consist of: itself, what lies in it, or what is called like it beside it.
+
+    Raises:
+        RecordError: there is none.
+    """
+    if source.is_dir():
+        return sorted(path for path in source.rglob("*") if path.is_file())
+    if not source.is_file():
+        raise RecordError(f"{source}: expected a recording, found none")
+    if source.suffix.lower() in (".edf", ".bdf"):
+        return [source]
+    return sorted(path for path in source.parent.glob(f"{_literal(source.stem)}.*") if path.is_file()) or [source]
+
+
+def _literal(name: str) -> str:
+    """A name that `glob` takes as it is."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -17,9 +17,9 @@ from hbac.hms import CLASSES, EEG_RATE_HZ
 from hbac.machine.environment import settle
 from hbac.machine.packages import OF_RUN, need
 from hbac.network.engine import AUTO, ENGINES
-from hbac.recordings.cluster import LOCAL, spread
+from hbac.recordings.cluster import LOCAL, spread, streams_of, threads_of_worker
 from hbac.recordings.events import RULES, Rules, events_of
-from hbac.recordings.items import Item, check_places, items_of
+from hbac.recordings.items import Item, check_places, inputs_of, items_of
 from hbac.recordings.outputs import ENDINGS, files_of
 from hbac.recordings.page import ENDINGS as PAGE_ENDINGS
 from hbac.recordings.page import page_files
@@ -51,6 +51,7 @@ class ScanSettings:
     progress: bool = True
     dask: str | None = None  # see `cluster.spread`
     workers: int | None = None  # of `dask="local"`; the usable cores where it is None
+    streams: int | None = None  # answers at once, a core each; None: the usable cores, or a worker's share of them
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ def scan_items(settings: ScanSettings, items: Sequence[Item]) -> Iterator[Outcom
 
 def _spread(settings: ScanSettings, items: Sequence[Item]) -> Iterator[Outcome]:
     """Each recording by a worker, which may run elsewhere and have another working folder."""
+    where = settings.dask or LOCAL
     ask = _Ask(
         replace(
             settings,
@@ -105,11 +107,12 @@ def _spread(settings: ScanSettings, items: Sequence[Item]) -> Iterator[Outcome]:
             dask=None,
             workers=None,
             progress=False,
+            streams=settings.streams or streams_of(where, settings.workers, len(items)),
         ),
         sha256_of(settings.manifest),
     )
     there = {Item(item.source.absolute(), item.folder): item for item in items}
-    for item, outcome in spread(partial(_on_worker, ask), list(there), settings.dask or LOCAL, settings.workers):
+    for item, outcome in spread(partial(_on_worker, ask), list(there), where, settings.workers):
         source = there[item].source
         if isinstance(outcome, MachineError):
             yield Outcome(source, _with_name(item, outcome), failed=True)
@@ -150,7 +153,7 @@ def _maker(ask: _Ask) -> "_Maker":
     path = ask.settings.manifest
     if (received := sha256_of(path)) != ask.manifest:
         raise WeightsError(f"{path}: expected SHA-256 {ask.manifest} on the worker, received {received}")
-    return _Maker(ask.settings, read_manifest(path))
+    return _Maker(replace(ask.settings, streams=ask.settings.streams or threads_of_worker()), read_manifest(path))
 
 
 def _check(settings: ScanSettings, items: Sequence[Item]) -> None:
@@ -196,9 +199,13 @@ class _Maker:
             if self._settings.resume and _is_done(folder, source.stem, what):
                 return Outcome(source, f"{item.place}: done before")
             recording = read_recording(source, unit=self._settings.unit)
-            found = scan(recording, self._ensemble(), self._settings.step_s, self._settings.progress)
+        except (RecordError, InputError, MachineError, OSError) as error:  # a package is missing for this file alone
+            return Outcome(source, _with_name(item, error), failed=True)
+        ensemble = self._ensemble()  # its faults are no recording's
+        try:
+            found = scan(recording, ensemble, self._settings.step_s, self._settings.progress)
             files = self._files(recording, found)
-        except (RecordError, InputError, MachineError, OSError) as error:
+        except (RecordError, InputError, OSError) as error:
             return Outcome(source, _with_name(item, error), failed=True)
         self._write(folder, recording, found, what, files)
         return Outcome(source, _line(item.place, found, self._settings.rules))
@@ -206,7 +213,8 @@ class _Maker:
     def _ensemble(self) -> Ensemble:
         with self._lock:
             if self._loaded is None:
-                self._loaded = make_ensemble(self._manifest, self._settings.engine)
+                streams = self._settings.streams
+                self._loaded = make_ensemble(self._manifest, self._settings.engine, streams=streams)
         return self._loaded
 
     def _files(self, recording: Recording, found: Scan) -> dict[str, bytes]:
@@ -250,26 +258,6 @@ def _is_done(folder: Path, name: str, what: dict[str, Any]) -> bool:
         if document["format"] == FORMAT and document["of"] == what and document["files"]:
             return all(sha256_of(folder / one) == digest for one, digest in document["files"].items())
     return False
-
-
-def inputs_of(source: Path) -> list[Path]:
-    """The files that a recording may consist of: itself, what lies in it, or what is called like it beside it.
-
-    Raises:
-        RecordError: there is none.
-    """
-    if source.is_dir():
-        return sorted(path for path in source.rglob("*") if path.is_file())
-    if not source.is_file():
-        raise RecordError(f"{source}: expected a recording, found none")
-    if source.suffix.lower() in (".edf", ".bdf"):
-        return [source]
-    return sorted(path for path in source.parent.glob(f"{_literal(source.stem)}.*") if path.is_file()) or [source]
-
-
-def _literal(name: str) -> str:
-    """A name that `glob` takes as it is."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
 
 
 def _facts(recording: Recording, found: Scan) -> dict[str, Any]:
