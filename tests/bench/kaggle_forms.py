@@ -1,6 +1,6 @@
-"""Both kernels in both forms from every mount, with the wheel packed and unpacked; a mixed ensemble; then 2,640 records.
+"""Both kernels in both forms from every mount, with the wheel packed and unpacked; each network; then 2,640 records.
 
-    PYTHONPATH=wheel_src python tests/bench/kaggle_forms.py [--forms] [--records 2640]
+    PYTHONPATH=wheel_src python tests/bench/kaggle_forms.py [--forms | --networks] [--records 2640]
 
 Needs what `make test` needs, and namespaces (`unshare -rmn`). The 2,640 records are links to some dozens of simulated
 ones, answered by the demo folds in the script form; memory is that of the kernel and all processes it starts.
@@ -27,6 +27,8 @@ from helpers_kaggle import LAYOUTS, TINY, Kaggle, bare_environment, build, mount
 from hbac.hms import VOTE_COLUMNS
 from hbac.inference.submission import check_submission
 from hbac.network.engine import BY_NAME
+from hbac.network.families import FAMILIES
+from hbac.preprocessing.presets import PRESETS
 from hbac.simulation.dataset import simulate
 from hbac.weights.manifest import read_manifest
 
@@ -36,25 +38,49 @@ KERNELS = ("hbac-infer", "hbac-infer-notebook", "hbac-train", "hbac-train-notebo
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--forms", action="store_true", help="only the mounts and forms")
-    parser.add_argument("--records", type=int, default=2640, help="0: only the mounts and forms [%(default)s]")
+    parser.add_argument("--networks", action="store_true", help="only each network and a mixed ensemble")
+    parser.add_argument("--records", type=int, default=2640, help="0: only the others [%(default)s]")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         environment = bare_environment(folder / "venv")
-        failed = every_form(folder / "forms", environment)
-        if options.records and not options.forms:
+        failed = 0 if options.networks else every_form(folder / "forms", environment)
+        failed += 0 if options.forms else every_network(folder / "networks", environment)
+        if options.records and not options.forms and not options.networks:
             many_records(folder / "many", environment, options.records)
     return int(failed > 0)
 
 
 def every_form(folder: Path, environment: Path) -> int:
     """Run all combinations; the number of those that did not do their work."""
+    dist = build(folder / "build", write_random_folds(folder / "folds").parent)
+    runs = [(*form, "", dist) for form in itertools.product(LAYOUTS, ("packed", "unpacked"), KERNELS)]
+    failed = run_all(folder, environment, runs)
+    print(f"{len(runs) - failed} of {len(runs)} work: {len(LAYOUTS)} mounts, wheel packed and unpacked, {len(KERNELS)} kernels")  # fmt: skip
+    return failed
+
+
+def every_network(folder: Path, environment: Path) -> int:
+    """Answer with folds of each network as a script, and with a mixed ensemble in both forms; the number that failed."""
+    ensembles = {
+        name: write_random_folds(folder / name, folds=2, preprocessing=PRESETS[family.preset], family=name)
+        for name, family in FAMILIES.items()
+    }
+    runs = [
+        ("datasets", "packed", "hbac-infer", f", {name}", build(folder / f"build_{name}", manifest.parent))
+        for name, manifest in ensembles.items()
+    ]
+    mixed = build(folder / "build_mixed", write_mixed_folds(folder / "mixed", width=8).parent)
+    runs += [("datasets", "packed", kernel, ", mixed", mixed) for kernel in KERNELS if "infer" in kernel]
+    failed = run_all(folder, environment, runs)
+    print(f"{len(runs) - failed} of {len(runs)} work: {len(FAMILIES)} networks, and a mixed ensemble in both forms")
+    return failed
+
+
+def run_all(folder: Path, environment: Path, runs: list[tuple[str, str, str, str, Path]]) -> int:
+    """Runs of (mount, wheel, kernel, what of it, dist): a line each, and the number of those that failed."""
     simulate(folder / "data", patients=3, seed=11, test_records=6, progress=False, balanced=True)
     ids = pd.read_csv(folder / "data" / "sample_submission.csv")["eeg_id"].tolist()
-    one = build(folder / "build", write_random_folds(folder / "folds").parent)
-    mixed = build(folder / "build_mixed", write_mixed_folds(folder / "mixed", width=8).parent)
-    runs = [(*form, "", one) for form in itertools.product(LAYOUTS, ("packed", "unpacked"), KERNELS)]
-    runs += [("datasets", "packed", kernel, ", mixed", mixed) for kernel in KERNELS if "infer" in kernel]
     failed = 0
     for number, (layout, wheel, kernel, what, dist) in enumerate(runs):
         kaggle = Kaggle(environment, folder / f"run{number}", sandboxed=True)
@@ -72,7 +98,6 @@ def every_form(folder: Path, environment: Path) -> int:
         except Exception as error:  # the table goes on; what was wrong stands in it
             failed, said = failed + 1, f"FAILED: {error}"
         print(f"{layout:12} {wheel:8} {kernel + what:27} {time.monotonic() - started:5.0f} s  {said}", flush=True)
-    print(f"{len(runs) - failed} of {len(runs)} work: {len(LAYOUTS)} mounts, wheel packed and unpacked, {len(KERNELS)} kernels, and a mixed ensemble")  # fmt: skip
     return failed
 
 
