@@ -96,7 +96,7 @@ SPECS: Final[Mapping[str, Spec]] = {
     "BatchNormalization": Spec(
         "BatchNormalization",
         {"renorm": (False,)},
-        ("momentum", "synchronized", "virtual_batch_size", "fused"),
+        ("momentum", "synchronized", "virtual_batch_size", "fused", "renorm_momentum", "renorm_clipping"),
         special=batch_norm,
         read=("axis", "epsilon", "center", "scale"),
     ),
