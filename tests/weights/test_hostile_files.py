@@ -175,6 +175,16 @@ CONFIGS = {
         edited(entry("conv2d", registered_name="attack>Conv2D")),
         "received Conv2D",
     ),
+    "a notebook's class, called like Keras's": (
+        edited(entry("conv2d", module=None, registered_name="Conv2D")),
+        "received Conv2D",
+    ),
+    "a notebook's model, called like Keras's": ({**model(), "module": None}, "expected a Functional or Sequential"),
+    "a column for a row of channels": (
+        model(layer("Rescaling", "f", "conv2d", scale=[[1.0], [2.0], [3.0], [4.0]], offset=0.0)),
+        "a number for each of 4 channels",
+    ),
+    "records mixed by a softmax": (model(function("Softmax", module="keras.src.ops.nn", axis=None)), "axis -1"),
     "module of the standard library": (edited(entry("conv2d", module="os")), "received Conv2D of 'os'"),
     "class of the standard library": (edited(entry("conv2d", module="os", class_name="system")), "received system"),
     "function of another module": (model(function("Abs", module="numpy")), "received Abs of 'numpy'"),

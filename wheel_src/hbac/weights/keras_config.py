@@ -198,12 +198,12 @@ def _is_name(name: Any) -> bool:
 
 
 def _is_model(entry: dict[str, Any]) -> bool:
-    """Whether an entry is a plain model of Keras; Keras's legacy form states no module."""
+    """Whether an entry is a plain model of Keras; its legacy form has no entry for the module, one of a notebook null."""
     name, module = entry.get("class_name"), entry.get("module")
     return (
         name in ("Sequential", *FUNCTIONAL)
         and entry.get("registered_name") in (None, name)
-        and (module is None or (isinstance(module, str) and MODEL_MODULE.match(module) is not None))
+        and ("module" not in entry or (isinstance(module, str) and MODEL_MODULE.match(module) is not None))
     )
 
 

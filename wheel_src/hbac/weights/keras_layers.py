@@ -48,15 +48,19 @@ class Spec:
         return tuple(name for name in ours if name not in self.stated)
 
 
+def _backwards(forward: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The layer of the other direction that Keras makes where none is stated."""
+    config = forward.get("config")
+    return {**forward, "config": {**config, "go_backwards": True}} if isinstance(config, dict) else forward
+
+
 def _bidirectional(config: Config, where: str, shape: Shape) -> list[Computed]:
     """Two layers that differ in their direction alone."""
     forward = config.get("layer")
     kind = forward.get("class_name") if isinstance(forward, dict) else None
     if kind not in RECURRENT or not isinstance(forward, dict):
         raise WeightsError(f"{where}: expected {' or '.join(RECURRENT)} within, received {brief(forward)}")
-    ways = [forward, config.get("backward_layer") or forward]
-    if config.get("backward_layer") is None:
-        raise WeightsError(f"{where}: expected a backward_layer, received none")
+    ways = [forward, config.get("backward_layer") or _backwards(forward)]  # Keras 2 states one's own alone
     arguments = []
     for way in ways:
         if not isinstance(way, dict) or way.get("class_name") != kind or not isinstance(way.get("config"), dict):
@@ -74,7 +78,7 @@ LAST: Final = {"data_format": ("channels_last",)}
 AUGMENTATION: Final = Spec(  # gives images back as they are when the network answers
     free=(
         *("mode", "factor", "height_factor", "width_factor", "fill_mode", "fill_value", "interpolation"),
-        *("value_range", "seed", "data_format"),
+        *("value_range", "seed", "data_format", "rng_type"),
     )
 )
 _DROPOUT: Final = Spec(free=("rate", "seed", "noise_shape", "data_format", "stddev"))
@@ -237,9 +241,14 @@ def _check_precision(policy: Any, where: str) -> None:
 
 
 def _is_of_keras(entry: Mapping[str, Any]) -> bool:
-    """Whether an entry names a class of `keras.layers`; Keras's legacy form states no module."""
-    name, module, registered = entry.get("class_name"), entry.get("module"), entry.get("registered_name")
-    return registered in (None, name) and module in MODULES.get(str(name), (None, "keras.layers"))
+    """Whether an entry names a class of `keras.layers`.
+
+    Keras's legacy form has no entry for the module. One that is null is of a class of somebody's notebook.
+    """
+    name, registered = entry.get("class_name"), entry.get("registered_name")
+    if "module" not in entry:
+        return registered is None and name not in MODULES
+    return registered in (None, name) and entry["module"] in MODULES.get(str(name), ("keras.layers",))
 
 
 def received_class(entry: Mapping[str, Any]) -> str:

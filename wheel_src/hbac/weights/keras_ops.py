@@ -51,7 +51,8 @@ def kinds_of_function(
     config = entry.get("config")
     stated = {key: plain(value) for key, value in config.items()} if isinstance(config, dict) else {}
     called = {key: plain(value) for key, value in named.items()}
-    values = {key: value for key, value in {**stated, **called}.items() if key != "name" and value is not None}
+    values = {key: value for key, value in {**stated, **called}.items() if key == "axis" or value is not None}
+    values.pop("name", None)
     if not isinstance(dtype := values.pop("dtype", "float32"), dict) and dtype not in FLOATS:
         raise WeightsError(f"{where}: expected a dtype of {', '.join(FLOATS)}, received {brief(dtype)}")
     call = _Call(name, given, values, where, shapes)
@@ -200,7 +201,9 @@ def _concatenate(call: _Call) -> list[Computed]:
     if len(given) < 2 or not all(isinstance(one, Tensor) for one in given):
         raise call.refused("tensors", given)
     call.tensors = list(given)
-    (axis,) = _axes(call, len(call.shapes[given[0]]), call.take("axis", 0))
+    axis, *others = _axes(call, len(call.shapes[given[0]]), call.take("axis", 0))
+    if others:
+        raise call.refused("one axis", (axis, *others))
     return [Computed("Concatenate", {"axis": axis})]
 
 
@@ -230,7 +233,9 @@ def _reshape(call: _Call) -> list[Computed]:
 
 def _expand_dims(call: _Call) -> list[Computed]:
     sizes = _known(call, call.alone())
-    (axis,) = _axes(call, len(sizes) + 2, call.take("axis"))
+    axis, *others = _axes(call, len(sizes) + 2, call.take("axis"))
+    if others:
+        raise call.refused("one axis", (axis, *others))
     return [Computed("Reshape", {"target_shape": (*sizes[: axis - 1], 1, *sizes[axis - 1 :])})]
 
 

@@ -49,7 +49,7 @@ def _vector(value: Any, where: str, shape: Shape) -> Any:
         raise WeightsError(
             f"{where}: expected a number for each of {size} channels, received {brief(value)}"
         ) from error
-    if vector.ndim > 1 and vector.size == max(vector.shape):
+    if 1 < vector.ndim <= len(shape) and vector.size == vector.shape[-1]:
         vector = vector.reshape(-1)  # (1, 1, 1, channels)
     if vector.shape not in ((), (1,), (size,)) or not np.isfinite(vector).all():
         raise WeightsError(f"{where}: expected a number for each of {size} channels, received {brief(value)}")
