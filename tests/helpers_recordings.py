@@ -90,7 +90,7 @@ def edit(path: Path, name: str, content: str | bytes, j: int | None = 0) -> Path
     return path
 
 
-def shift_onsets(path: Path, shift: Callable[[int], float], reserved: str = "EDF+D") -> Path:
+def shift_onsets(path: Path, shift: Callable[[int], float], reserved: str = "EDF+D", digits: int = 6) -> Path:
     """Other onsets of data records: `shift` gives by how many seconds; the last signal holds them."""
     held = bytearray(path.read_bytes())
     count, records = int(held[252:256]), int(held[236:244])
@@ -99,7 +99,7 @@ def shift_onsets(path: Path, shift: Callable[[int], float], reserved: str = "EDF
     for k in range(records):
         at = 256 * (1 + count) + size * (k * sum(samples) + sum(samples[:-1]))
         end = held.index(b"\x14", at)
-        onset = f"{float(held[at:end]) + shift(k):+g}".encode()
+        onset = f"{float(held[at:end]) + shift(k):+.{digits}g}".encode()
         old, room = held[end : at + size * samples[-1]].rstrip(b"\0"), size * samples[-1]
         assert len(onset) + len(old) <= room
         held[at : at + room] = (onset + bytes(old)).ljust(room, b"\0")

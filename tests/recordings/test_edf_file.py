@@ -447,3 +447,10 @@ def test_what_is_held_does_not_grow_with_the_recording(tmp_path: Path) -> None:
         assert recording.samples == hours * 720_000
         assert np.isfinite(block).all()
     assert peaks[1] < 1.2 * peaks[0] < 60e6
+
+
+def test_onsets_with_all_digits_of_a_float_are_read(tmp_path: Path) -> None:
+    path = shift_onsets(write_edf(tmp_path / "x.edf", annotations=ROOM), lambda k: 100 / 3 * (k >= 10), digits=17)
+    recording = hbac.read_recording(path)
+    assert recording.duration_s == pytest.approx(20 + 100 / 3, abs=0.0026)
+    assert not any("do not say when they start" in note for note in recording.notes)

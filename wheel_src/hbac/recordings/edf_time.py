@@ -16,7 +16,7 @@ from hbac.recordings.sampled import MOST_S, Segment
 ONSET_BYTES: Final = 48  # of the annotation that says when a data record starts
 CONTINUOUS_S: Final = 0.01  # by which a data record may start early or late and still follow the one before
 OVERLAP_S: Final = 0.1  # by which a later one may start before the end of an earlier one, as clocks are set
-_ONSET: Final = re.compile(rb"([+-]\d{1,9}(?:\.\d{0,12})?)(?:\x15[^\x14]*)?\x14")
+_ONSET: Final = re.compile(rb"([+-]\d{1,9}(?:\.\d*)?)(?:\x15[^\x14]*)?\x14")
 
 Offsets = npt.NDArray[np.float64]
 

@@ -226,6 +226,8 @@ class _Maker:
         self, folder: Path, recording: Recording, found: Scan, what: dict[str, Any], files: dict[str, bytes]
     ) -> None:
         digests = {}
+        with contextlib.suppress(OSError):  # an earlier result's: it must not stand beside files of this one
+            (folder / f"{recording.name}{DONE}").unlink(missing_ok=True)
         for name, content in files.items():
             write_atomically(folder / name, content)
             digests[name] = sha256_of(folder / name)
