@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hbac.edf import annotations_alone
 from hbac.recordings.events import Rules, events_of, seizures_of
 from hbac.recordings.outputs import annotations_edf, annotations_text, events_tsv, files_of, probabilities_csv
 from hbac.recordings.quality import Status
@@ -58,7 +59,7 @@ def test_no_seizure_is_one_row_of_background(nothing: Scan) -> None:
 def test_edfio_reads_the_annotations(scan: Scan) -> None:
     file = edfio.read_edf(annotations_edf(scan, events_of(scan, ANY_LENGTH)))
     assert [tuple(annotation) for annotation in file.annotations] == EVENTS
-    assert file.startdatetime == datetime(2031, 5, 6, 7, 8, 9)
+    assert file.startdatetime == datetime(2031, 5, 6, 7, 8, 9, 500_000)
     assert file.num_signals == 0
 
 
@@ -95,3 +96,13 @@ def test_a_week_has_onsets_without_exponents(nothing: Scan) -> None:
 def test_names_are_the_recordings(scan: Scan) -> None:
     names = {f"night 1_{rest}" for rest in ("probabilities.csv", "events.tsv", "annotations.edf", "annotations.txt")}
     assert set(files_of(scan)) == names
+
+
+def test_annotations_fit_a_start_within_a_second(tmp_path: Path) -> None:
+    """By edfio: the same moments, whatever the header's whole seconds leave out."""
+    start = datetime(2024, 2, 29, 23, 59, 30, 750_000)
+    path = tmp_path / "x.edf"
+    path.write_bytes(annotations_alone([(100.0, 10.0, "seizure")], start))
+    told = edfio.read_edf(path)
+    assert (told.startdate, told.starttime) == (start.date(), start.time())
+    assert [(one.onset, one.duration, one.text) for one in told.annotations] == [(100.0, 10.0, "seizure")]

@@ -81,9 +81,14 @@ def annotations_alone(told: Iterable[tuple[float, float, str]], start: datetime 
     Args:
         told: onset and duration in seconds, and a text, in the order of the file.
         start: of the recording that they belong to; onsets count from there.
+
+    The header has whole seconds. What is left of them is told by the record's own onset, as EDF+ has it.
     """
-    lists = [b"+0\x14\x14\x00"]  # when the one record begins
-    lists += [f"+{_number(onset)}\x15{_number(duration)}\x14{text}\x14\0".encode() for onset, duration, text in told]
+    late = start.microsecond / 1e6 if start else 0.0
+    lists = [f"+{_number(late)}\x14\x14\0".encode()]  # when the one record begins
+    lists += [
+        f"+{_number(late + onset)}\x15{_number(duration)}\x14{text}\x14\0".encode() for onset, duration, text in told
+    ]
     content = b"".join(lists)
     content += b"\0" * (len(content) % 2)
     signal = Signal(ANNOTATIONS, "", (-1, 1), len(content) // 2)
