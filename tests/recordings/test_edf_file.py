@@ -454,3 +454,23 @@ def test_onsets_with_all_digits_of_a_float_are_read(tmp_path: Path) -> None:
     recording = hbac.read_recording(path)
     assert recording.duration_s == pytest.approx(20 + 100 / 3, abs=0.0026)
     assert not any("do not say when they start" in note for note in recording.notes)
+
+
+def test_records_behind_the_last_known_onset_are_left_out_of_a_file_with_gaps(tmp_path: Path) -> None:
+    path = shift_onsets(write_edf(tmp_path / "x.edf", annotations=ROOM), lambda k: 30 * (k >= 8))
+    held = bytearray(path.read_bytes())
+    for k in range(10, 20):  # onsets that nobody can read
+        at = [m for m in range(len(held)) if held[m : m + 1] == b"+" and held.startswith(f"+{k + 30}\x14".encode(), m)][
+            0
+        ]
+        held[at] = ord("?")
+    path.write_bytes(held)
+    recording = hbac.read_recording(path)
+    assert recording.duration_s == 40
+    assert any("10 data records left out" in note for note in recording.notes)
+
+
+def test_records_that_overlap_are_noted(tmp_path: Path) -> None:
+    path = shift_onsets(write_edf(tmp_path / "x.edf", annotations=ROOM), lambda k: -0.05 * (k >= 10))
+    notes = hbac.read_recording(path).notes
+    assert any("begin before the end of the one before: 1, 0.05 s" in note for note in notes)

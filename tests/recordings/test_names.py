@@ -130,3 +130,27 @@ def test_chb_mit_is_read_with_its_pair_in_both_directions_and_its_pair_that_come
     assert montage.columns[:8] == ((0,), (1,), (2,), (3,), (12,), (13,), (14, 22), (15,))
     assert montage.turned == frozenset()
     assert montage.notes[-1] == "left out, as the pair is there the right way round: P7-T7"
+
+
+def test_rows_across_the_head_beside_the_chains_are_left_out() -> None:
+    across = [
+        "F7-F3",
+        "F3-Fz",
+        "Fz-F4",
+        "F4-F8",
+        "T3-C3",
+        "C3-Cz",
+        "Cz-C4",
+        "C4-T4",
+        "T5-P3",
+        "P3-Pz",
+        "Pz-P4",
+        "P4-T6",
+        "Fp1-Fp2",
+        "O1-O2",
+    ]
+    montage = montage_of([*("-".join(pair) for pair in hms.PAIRS), *across], "x")
+    assert not montage.electrodes
+    assert montage.columns == tuple((j,) for j in range(16))
+    referential = montage_of([f"{name}-Cz" for name in hms.ELECTRODES if name != "Cz"], "x")
+    assert referential.electrodes

@@ -74,3 +74,8 @@ def test_steps_follow_each_other_to_the_end(length_s: float, step_s: int, count:
 def test_a_last_step_of_a_moment_is_looked_at_as_far_as_it_reaches() -> None:
     assert told(noise(60.005))[-1] == "partly missing"
     assert statuses(ArrayRecording(noise(50)), [Step(0, 10_000, 0)]) == [Status.OK]
+
+
+def test_a_flat_recording_is_flat_to_its_last_moment() -> None:
+    recording = ArrayRecording(np.zeros((20_100, 19), np.float32))
+    assert set(statuses(recording, steps_of(20_100, 10))) == {Status.FLAT}

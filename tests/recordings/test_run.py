@@ -1,6 +1,7 @@
 """`hbac scan`: files whole or not at all, one recording's fault its own, and what is done not done again."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,37 @@ def test_a_fault_of_the_engine_ends_the_run_and_is_no_recording_s(
     with pytest.raises(hbac.MachineError, match="openvino: expected it to be there"):
         list(scan_files(settings))
     assert not any(settings.output.iterdir())
+
+
+def test_what_belongs_to_a_recording_by_another_name(tmp_path: Path) -> None:
+    for name in (
+        "s_raw.fif",
+        "s_raw-1.fif",
+        "s_raw-2.fif",
+        "t_raw.fif",
+        "data1.eeg",
+        "marks.vmrk",
+        "e.set",
+        "other.fdt",
+    ):
+        (tmp_path / name).touch()
+    (tmp_path / "bv.vhdr").write_text("[Common Infos]\nDataFile=data1.eeg\nMarkerFile=marks.vmrk\n")
+
+    def of(name: str) -> list[str]:
+        return [path.name for path in inputs_of(tmp_path / name)]
+
+    assert of("s_raw.fif") == ["s_raw-1.fif", "s_raw-2.fif", "s_raw.fif"]
+    assert of("bv.vhdr") == ["bv.vhdr", "data1.eeg", "marks.vmrk"]
+    assert of("e.set") == ["e.set", "other.fdt"]
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_name_that_is_no_text_is_one_recording_s_fault(settings: ScanSettings, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.edf"))
+    try:
+        odd.write_bytes(settings.recordings[0].read_bytes())
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    first, second = scan_files(replace(settings, recordings=(odd, settings.recordings[1])))
+    assert first.line == f"{tmp_path}/\\udcff.edf: expected a name in UTF-8, received other bytes"
+    assert (first.failed, second.failed) == (True, False)

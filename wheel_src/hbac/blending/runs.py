@@ -146,6 +146,12 @@ def _read_table(path: Path) -> pd.DataFrame:
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing or not len(table):
         raise InputError(f"{path}: expected rows with the columns {COLUMNS}, missing {missing}, {len(table)} rows")
+    wrong = {name: str(table[name].dtype) for name in COLUMNS if not pd.api.types.is_numeric_dtype(table[name])}
+    if wrong:
+        raise InputError(f"{path}: expected numbers in each column, received {wrong}")
+    for name in ("eeg_id", "patient_id", "votes"):
+        if not np.isfinite(table[name].to_numpy(np.float64, na_value=np.nan)).all():
+            raise InputError(f"{path}: expected {name} in each row, received rows without it")
     table = table[COLUMNS].astype({"eeg_label_offset_seconds": float})
     table = table.fillna({"eeg_label_offset_seconds": NO_WINDOW_S})
     for columns in (VOTED, PREDICTED):

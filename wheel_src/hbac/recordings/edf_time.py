@@ -113,6 +113,8 @@ def _offsets_s(file: BinaryIO, header: Header, records: int, where: str) -> tupl
     before = known[np.maximum(np.searchsorted(known, np.arange(records), side="right") - 1, 0)]
     after = known[np.minimum(np.searchsorted(known, np.arange(records)), len(known) - 1)]
     clear = np.abs(offsets[before] - offsets[after]) <= CONTINUOUS_S
+    if header.discontinuous:  # what lies behind the last one that says so, or before the first, may lie anywhere
+        clear[: known[0]] = clear[known[-1] + 1 :] = False
     lost = np.count_nonzero(~clear & unknown)
     notes = [f"{np.count_nonzero(unknown)} data records do not say when they start: by those around them"]
     notes += [f"{lost} data records left out: they lie beside a gap and do not say when they start"] if lost else []
@@ -154,8 +156,12 @@ def _check_order(segments: list[Segment], ends: list[int], where: str) -> None:
 
 
 def _gaps(segments: list[Segment], ends: list[int], header: Header) -> tuple[str, ...]:
-    gaps = [segment.start - end for segment, end in zip(segments[1:], ends) if segment.start > end]
-    if not gaps:
-        return ()
+    apart = [segment.start - end for segment, end in zip(segments[1:], ends)]
+    gaps, overlaps = [size for size in apart if size > 0], [-size for size in apart if size < 0]
     against = "" if header.discontinuous else f", though the header does not state {header.form.name}+D"
-    return (f"gaps in time: {len(gaps)}, {sum(gaps) / hms.EEG_RATE_HZ:g} s in all{against}",)
+    notes = [f"gaps in time: {len(gaps)}, {sum(gaps) / hms.EEG_RATE_HZ:g} s in all{against}"] if gaps else []
+    notes += [
+        f"data records that begin before the end of the one before: {len(overlaps)}, {sum(overlaps) / hms.EEG_RATE_HZ:g} s "
+        "in all, are not read twice"
+    ] * bool(overlaps)
+    return tuple(notes)

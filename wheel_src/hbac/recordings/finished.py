@@ -15,6 +15,7 @@ from hbac.errors import InputError, one_line
 from hbac.files import sha256_of
 from hbac.hms import CLASSES
 from hbac.recordings.burden import Burden, burden_table
+from hbac.recordings.items import folders_below
 from hbac.recordings.outputs import CSV_COLUMNS, PROBABILITIES
 from hbac.recordings.quality import Status
 from hbac.recordings.run import DONE, FORMAT
@@ -44,8 +45,15 @@ class Finished:
 
 
 def finished_in(folder: Path) -> Iterator[Path]:
-    """What says that a scan is whole, of every recording in and below a folder, in the order of their names."""
-    yield from sorted(folder.rglob(f"*{DONE}"))
+    """What says that a scan is whole, of every recording in and below a folder, in the order of their names.
+
+    Links are followed.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    found = (above / name for above, _, files in folders_below(folder) for name in files if name.endswith(DONE))
+    yield from sorted(found)
 
 
 def read_finished(folder: Path, done: Path) -> Finished:
@@ -60,7 +68,7 @@ def read_finished(folder: Path, done: Path) -> Finished:
         if document["format"] != FORMAT:
             raise InputError(f"{done}: expected format {FORMAT}, received {document['format']}")
         return _finished(folder, done, document)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{done}: expected what hbac scan wrote, received another document: {one_line(error)}"
         ) from error

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,7 @@ SUFFIXES: Final = (  # of what is opened below a folder, in any case; nothing el
     ".nedf",
 )
 FOLDERS: Final = (".mff",)  # folders that are one recording
+NAMED: Final = re.compile(r"^\s*(?:DataFile|MarkerFile)\s*=(.*)$", re.MULTILINE)  # in a BrainVision header
 PART: Final = re.compile(r"-\d+(?=\.fif(\.gz)?$)", re.IGNORECASE)  # of a FIF file in several, which MNE joins
 
 
@@ -69,18 +70,34 @@ def _below(folder: Path, output: Path) -> list[Item]:
 
 
 def _walk(folder: Path, output: Path) -> Iterator[Path]:
-    """What is called as a recording is; each folder once, however many links lead to it."""
-    own, seen = os.path.realpath(output), {os.path.realpath(folder)}
+    """What is called as a recording is."""
+    own = os.path.realpath(output)
+
+    def enters(path: Path) -> bool:
+        return any(_shown([path.name])) and not path.name.lower().endswith(FOLDERS) and os.path.realpath(path) != own
+
+    for above, folders, files in folders_below(folder, enters):
+        yield from (above / name for name in _shown(folders) if name.lower().endswith(FOLDERS))
+        yield from (above / name for name in _shown(files) if name.lower().endswith(SUFFIXES))
+
+
+def folders_below(
+    folder: Path, enters: Callable[[Path], bool] = lambda _: True
+) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """A folder and those below it that `enters` takes, each once, however many links lead to it: path, folders, files.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    seen = {os.path.realpath(folder)}
     for above, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         inside, folders[:] = sorted(folders), []
-        for name in _shown(inside):
+        for name in inside:
             path = Path(above, name)
-            if name.lower().endswith(FOLDERS):
-                yield path
-            elif (real := os.path.realpath(path)) not in seen and real != own:
+            if enters(path) and (real := os.path.realpath(path)) not in seen:
                 seen.add(real)
                 folders.append(name)
-        yield from (Path(above, name) for name in _shown(files) if name.lower().endswith(SUFFIXES))
+        yield Path(above), inside, files
 
 
 def _raise(error: OSError) -> None:
@@ -131,7 +148,10 @@ def check_places(items: Sequence[Item], output: Path, endings: Sequence[str]) ->
 
 
 def inputs_of(source: Path) -> list[Path]:
-    """The files that a recording may consist of: itself, what lies in it, or what is called like it beside it.
+    """The files that a recording may consist of: itself, what lies in it, or what belongs to it beside it.
+
+    That is what is called like it, the parts of a FIF file, what a BrainVision header names, and for an EEGLAB file
+    without an .fdt of its name all .fdt of the folder.
 
     Raises:
         RecordError: there is none.
@@ -142,7 +162,22 @@ def inputs_of(source: Path) -> list[Path]:
         raise RecordError(f"{source}: expected a recording, found none")
     if source.suffix.lower() in (".edf", ".bdf"):
         return [source]
-    return sorted(path for path in source.parent.glob(f"{_literal(source.stem)}.*") if path.is_file()) or [source]
+    patterns = [
+        f"{_literal(source.stem)}.*",
+        f"{_literal(source.name.removesuffix('.gz').removesuffix('.fif'))}-*.fif*",
+    ]
+    if source.suffix.lower() == ".set" and not source.with_suffix(".fdt").exists():
+        patterns.append("*.fdt")
+    beside = {path for pattern in patterns for path in source.parent.glob(pattern)} | set(_named_in(source)) | {source}
+    return sorted(path for path in beside if path.is_file())
+
+
+def _named_in(source: Path) -> list[Path]:
+    """The files that a BrainVision header names."""
+    if source.suffix.lower() not in (".vhdr", ".ahdr"):
+        return []
+    names = NAMED.findall(source.read_bytes().decode("utf-8", "replace"))
+    return [source.parent / name.strip().replace("$b", source.stem) for name in names]
 
 
 def _literal(name: str) -> str:

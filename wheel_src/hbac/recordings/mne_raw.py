@@ -36,7 +36,8 @@ UNREADABLE: Final = (*FAULTS, configparser.Error, struct.error, zlib.error, EOFE
 REQUIREMENT: Final = "mne>=1.6"
 VOLTS: Final = 107  # FIFF's number of the unit
 SKIP: Final = "bad_acq_skip"
-BOUNDARIES: Final = ("bad boundary", "edge boundary", "boundary", "new segment/")  # of MNE, of EEGLAB, of BrainVision
+BOUNDARIES: Final = ("bad boundary", "edge boundary", "boundary")  # of MNE, of EEGLAB
+SEGMENT: Final = "new segment/"  # of BrainVision, with what was lost behind it
 
 
 class RawSource:
@@ -110,7 +111,8 @@ def from_raw(raw: Any, name: str | None = None) -> SampledRecording:
     """
     if not isinstance(raw, _mne().io.BaseRaw):
         raise InputError(f"read_recording: expected a path or an mne.io.Raw object, received {type(raw).__name__}")
-    path = next((Path(file) for file in raw.filenames if file), None)
+    paths = [Path(file) for file in raw.filenames if file]
+    path = paths[0] if paths else None
     where = path.name if path else type(raw).__name__
     labels = _labels(raw)
     montage = montage_of(labels, where)
@@ -121,7 +123,8 @@ def from_raw(raw: Any, name: str | None = None) -> SampledRecording:
     longest_s = max(segment.steps for segment in segments) / float(rate_hz)
     groups, of_rates = groups_of(dict.fromkeys(channels, (rate_hz, 1)), longest_s, where, labels)
     source = RawSource(raw, groups, segments)
-    notes = montage.notes + _bad_channels(raw) + _of_edf(raw, path, where) + _check_size(source, where)
+    of_edf = tuple(dict.fromkeys(note for one in paths for note in _of_edf(one)))
+    notes = montage.notes + _bad_channels(raw) + of_edf + _check_size(source, where)
     notes += check_equal(source, montage, labels, where) + of_rates + of_segments
     return SampledRecording(
         source,
@@ -185,7 +188,7 @@ def _segments(raw: "BaseRaw", where: str) -> tuple[tuple[Segment, ...], tuple[st
         first = round((mark["onset"] - raw.first_time) * rate_hz)
         if kind == SKIP:
             gone.append((first, first + round(mark["duration"] * rate_hz)))
-        elif kind in BOUNDARIES and 0 < first < raw.n_times:
+        elif (kind in BOUNDARIES or kind.startswith(SEGMENT)) and 0 < first < raw.n_times:
             gone.append((first, first + ceil(2 * rate_hz / hms.EEG_RATE_HZ)))
         elif kind.startswith("bad"):
             bad_s += mark["duration"]
@@ -204,14 +207,15 @@ def _segments(raw: "BaseRaw", where: str) -> tuple[tuple[Segment, ...], tuple[st
     )
 
 
-def _of_edf(raw: "BaseRaw", path: Path | None, where: str) -> tuple[str, ...]:
-    """Notes on what MNE made of an EDF or BDF file.
+def _of_edf(path: Path) -> tuple[str, ...]:
+    """Notes on what MNE made of a file, if it is an EDF or BDF.
 
     Raises:
         RecordError: its data records do not follow each other, and MNE has joined them up.
     """
-    if path is None or path.suffix.lower() not in SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in SUFFIXES or not path.is_file():
         return ()
+    where = path.name
     with opened(path) as file:
         header = read_header(file, where)
         times = read_times(file, header, file.seek(0, 2), where) if header.record_s else None

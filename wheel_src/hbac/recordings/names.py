@@ -79,15 +79,24 @@ def montage_of(labels: Sequence[str], where: str) -> Montage:
     channels = {j: channel for j, label in enumerate(labels) if (channel := read_label(label))}
     pairs = {j: channel for j, channel in channels.items() if channel.is_pair}
     singles = {j: channel for j, channel in channels.items() if not channel.is_pair}
+    are_pairs = len({frozenset((c.first, c.second)) for c in pairs.values()}) >= LEAST_PAIRS
+    rows = _between_electrodes(singles) if are_pairs else []
+    singles = {j: channel for j, channel in singles.items() if j not in rows}
     if len(_pairs_of({channel.first for channel in singles.values()})) >= LEAST_PAIRS:
-        return _referential(labels, singles, len(pairs), where)
-    if len({frozenset((c.first, c.second)) for c in pairs.values()}) >= LEAST_PAIRS:
+        return _referential(labels, singles, len(pairs) + len(rows), where)
+    if are_pairs:
         return _bipolar(labels, pairs)
     received = ", ".join(brief(label, quote=False) for label in labels[:8]) or "no channels"
     raise RecordError(
         f"{where}: expected electrodes for at least {LEAST_PAIRS} of the {len(hms.PAIRS)} pairs "
         f"(Fp1-F7, F7-T3 ...), received {len(labels)} channels: {received}{' ...' if len(labels) > 8 else ''}"
     )
+
+
+def _between_electrodes(singles: dict[int, Channel]) -> list[int]:
+    """Channels such as C3-Cz and F7-F3, of no chain: against electrodes, and not all against the same one."""
+    found = [j for j, channel in singles.items() if channel.second in hms.ELECTRODES]
+    return found if len({singles[j].second for j in found}) > 1 else []
 
 
 def _pairs_of(electrodes: set[str]) -> list[tuple[str, str]]:

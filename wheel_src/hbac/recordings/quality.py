@@ -60,9 +60,9 @@ def _status(facts: "_Facts", step: Step, first: int) -> Status:
     length = step.stop - step.onset
     if facts.any_there[here].sum() < LEAST_PRESENT * length:
         return Status.GAP
+    if length < EEG_RATE_HZ:  # the last one, too short to see anything move: with what is before it
+        here, length = slice(max(0, here.stop - EEG_RATE_HZ // UNIT), here.stop), EEG_RATE_HZ
     there = facts.there[here].sum(axis=0) >= LEAST_PRESENT * length  # (16,)
-    if length < EEG_RATE_HZ:  # the last one, too short to see anything move
-        there[:] = False
     spread = np.fmax.reduce(facts.high[here]) - np.fmin.reduce(facts.low[here])  # (16,)
     if there.any() and (spread[there] < FLAT_UV).mean() >= FLAT_PAIRS:
         return Status.FLAT
