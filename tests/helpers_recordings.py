@@ -12,6 +12,7 @@ import numpy as np
 from hbac import hms
 
 SECONDS = 20
+ROOM = [edfio.EdfAnnotation(0, None, "room for longer onsets")]  # for `shift_onsets`
 LIMIT_UV = 3276.7  # 0.1 uV a step
 TO_UV = {"V": 1e6, "mV": 1e3, "uV": 1.0, "nV": 1e-3}
 

@@ -23,6 +23,7 @@ import numpy as np
 from conftest import ROOT
 from helpers_recordings import (
     PAIR_LABELS,
+    ROOM,
     edf_signal,
     edit,
     known_eeg,
@@ -40,7 +41,6 @@ from hbac.simulation.eeg import Episode, draw_patient, synthesise
 
 DEMO = ROOT / "weights_manifest.json"
 REACH = 60  # samples beside ends and gaps that are not compared
-ROOM = [edfio.EdfAnnotation(0, None, "room for longer onsets")]
 NEWER = [{"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}.get(name, name) for name in hms.ELECTRODES]
 
 

@@ -1,13 +1,12 @@
 """Burden: shares, words, runs and the rule of status epilepticus, against a count of seconds one by one and by hand."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from helpers_pages import Scanned
 
 from hbac.errors import InputError
 from hbac.hms import CLASSES
@@ -17,27 +16,17 @@ from hbac.recordings.quality import Status
 SEIZURE, LPD = 0, 1
 
 
-@dataclass(frozen=True)
-class Answered:
-    """Windows without gaps between them, unless told."""
-
-    onsets_s: npt.NDArray[np.float64]
-    step_s: float
-    probabilities: npt.NDArray[np.float64]
-    statuses: Sequence[str]
-
-
-def answered(present: list[int] | npt.NDArray[np.int_], step_s: float = 10.0, absent: tuple[int, ...] = ()) -> Answered:
+def answered(present: list[int] | npt.NDArray[np.int_], step_s: float = 10.0, absent: tuple[int, ...] = ()) -> Scanned:
     """Windows each of which holds one pattern for sure; -1 stands for none, `absent` for no answer."""
     probabilities = np.full((len(present), 6), 0.1)
     for window, pattern in enumerate(present):
         if pattern >= 0:
             probabilities[window, pattern] = 0.9
     probabilities[list(absent)] = np.nan
-    return Answered(np.arange(len(present)) * step_s, step_s, probabilities, ["ok"] * len(present))
+    return Scanned(np.arange(len(present)) * step_s, step_s, probabilities, ["ok"] * len(present))
 
 
-def by_seconds(scan: Answered, pattern: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def by_seconds(scan: Scanned, pattern: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether each second holds the pattern, and whether it has an answer."""
     of_second = np.repeat(scan.probabilities, int(scan.step_s), axis=0)
     return of_second[:, pattern] >= 0.5, np.isfinite(of_second[:, pattern])
@@ -116,15 +105,13 @@ def test_a_window_without_an_answer_breaks_a_run_and_is_not_analysed() -> None:
 
 def test_a_flat_line_is_not_analysed_whatever_its_answer() -> None:
     scan = answered([SEIZURE] * 4)
-    burden = burden_table(
-        Answered(scan.onsets_s, 10, scan.probabilities, ["ok", "flat", Status.FLAT, "partly missing"])
-    )
+    burden = burden_table(Scanned(scan.onsets_s, 10, scan.probabilities, ["ok", "flat", Status.FLAT, "partly missing"]))
     assert (burden.whole.analysed_s, burden.whole.present_s[SEIZURE], len(burden.runs[SEIZURE])) == (20, 20, 2)
 
 
 def test_a_hole_between_windows_breaks_a_run() -> None:
     scan = answered([LPD] * 4)
-    burden = burden_table(Answered(np.array([0.0, 10, 25, 35]), 10, scan.probabilities, scan.statuses))
+    burden = burden_table(Scanned(np.array([0.0, 10, 25, 35]), 10, scan.probabilities, scan.statuses))
     assert [(run.start_s, run.stop_s) for run in burden.runs[LPD]] == [(0, 20), (25, 45)]
 
 
@@ -134,7 +121,7 @@ def test_a_window_beyond_the_end_counts_as_far_as_the_recording_goes() -> None:
 
 
 @pytest.mark.parametrize("scan", [answered([]), answered([-1, -1], absent=(0, 1))])
-def test_nothing_analysed_has_no_share_and_no_word(scan: Answered) -> None:
+def test_nothing_analysed_has_no_share_and_no_word(scan: Scanned) -> None:
     burden = burden_table(scan)
     assert burden.whole.share(LPD) is None and burden.whole.prevalence(LPD) == ""
     assert not burden.status_epilepticus and burden.worst_60_min == (0, 0)
@@ -143,13 +130,13 @@ def test_nothing_analysed_has_no_share_and_no_word(scan: Answered) -> None:
 
 
 def test_the_thresholds_are_those_told() -> None:
-    scan = Answered(np.arange(4) * 10.0, 10, np.tile([0.3, 0.3, 0.1, 0.1, 0.1, 0.1], (4, 1)), ["ok"] * 4)
+    scan = Scanned(np.arange(4) * 10.0, 10, np.tile([0.3, 0.3, 0.1, 0.1, 0.1, 0.1], (4, 1)), ["ok"] * 4)
     burden = burden_table(scan, (0.3, 0.31, 0.5, 0.5, 0.5, 0.5))
     assert burden.whole.present_s == (40, 0, 0, 0, 0, 0)
 
 
 def test_what_the_table_of_probabilities_shows_at_the_threshold_reaches_it() -> None:
-    scan = Answered(np.arange(2) * 10.0, 10, np.tile([[0.4999996], [0.4999994]], 6), ["ok"] * 2)
+    scan = Scanned(np.arange(2) * 10.0, 10, np.tile([[0.4999996], [0.4999994]], 6), ["ok"] * 2)
     assert burden_table(scan).whole.present_s == (10,) * 6
 
 
@@ -161,7 +148,7 @@ def test_thresholds_that_are_none_are_refused(thresholds: tuple[float, ...]) -> 
 
 def test_windows_that_overlap_are_refused() -> None:
     with pytest.raises(InputError, match="expected onsets 10 s apart or more, in order"):
-        burden_table(Answered(np.array([0.0, 5]), 10, answered([LPD, LPD]).probabilities, ["ok"] * 2))
+        burden_table(Scanned(np.array([0.0, 5]), 10, answered([LPD, LPD]).probabilities, ["ok"] * 2))
 
 
 def of_an_hour_and_a_half() -> Burden:

@@ -10,7 +10,7 @@ from pathlib import Path
 import edfio
 import numpy as np
 import pytest
-from helpers_recordings import PAIR_LABELS, edf_signal, edit, known_eeg, pairs_of, shift_onsets, write_edf
+from helpers_recordings import PAIR_LABELS, ROOM, edf_signal, edit, known_eeg, pairs_of, shift_onsets, write_edf
 
 import hbac
 from hbac import hms
@@ -18,7 +18,6 @@ from hbac.recordings.edf_file import WHOLE_RECORD_BYTES
 
 STEP_UV = 0.051  # half a step of 0.1 uV, and the rounding of float32
 FILTERED_UV = 0.15  # a filter sums up such steps
-ROOM = [edfio.EdfAnnotation(0, None, "room for longer onsets")]
 EDGE = 70  # samples at each end of a resampled segment
 T7 = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8"}
 OK_START = datetime(2024, 2, 29, 23, 59, 30)

@@ -4,11 +4,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import edfio
 import numpy as np
 import pytest
 from helpers_recordings import (
     PAIR_LABELS,
+    ROOM,
     edf_signal,
     edit,
     known_eeg,
@@ -26,7 +26,6 @@ mne = pytest.importorskip("mne", reason="MNE, an extra, is not installed")
 
 EDGE = 70
 BOUND_UV = 0.02
-ROOM = [edfio.EdfAnnotation(0, None, "room for longer onsets")]
 
 
 def raw_of(uv: np.ndarray, rate_hz: float = 200, names: Any = hms.ELECTRODES, kinds: Any = "eeg") -> Any:

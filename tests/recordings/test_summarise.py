@@ -258,3 +258,18 @@ def test_headings_sort_the_rows(archive: tuple[Path, dict[str, Scan]], tmp_path:
         assert page.complaints == []
         page.open(folder / "summary.html", 390, 844, True)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_folders_that_links_lead_to_are_summarised(archive: tuple[Path, dict[str, Scan]], tmp_path: Path) -> None:
+    folder, _ = archive
+    write_scan(tmp_path / "elsewhere", scan_of("c", 600, 4))
+    (folder / "ward").symlink_to(tmp_path / "elsewhere")
+    summarise(folder)
+    assert "ward/c" in pd.read_csv(folder / "summary.csv")["recording"].tolist()
+
+
+def test_a_document_of_brackets_alone_is_refused(archive: tuple[Path, dict[str, Scan]]) -> None:
+    folder, _ = archive
+    (folder / "a_scan.json").write_text("[" * 100_000)
+    (line,) = summarise(folder).refused
+    assert "expected what hbac scan wrote" in line
