@@ -109,10 +109,11 @@ def shift_onsets(path: Path, shift: Callable[[int], float], reserved: str = "EDF
 
 
 def write_brainvision(path: Path, uv: np.ndarray, rate_hz: float, markers: Sequence[tuple[str, int]] = ()) -> Path:
-    """A .vhdr with its .vmrk and .eeg, as the format's documentation has them; markers are types and samples from 1."""
+    """A .vhdr with its .vmrk and .eeg, as the format's documentation has them; markers are types, with a
+    text behind a comma if they have one, and samples from 1."""
     uv.astype("<f4").tofile(path.with_suffix(".eeg"))
     lines = ["Mk1=New Segment,,1,1,0,20240229235930000000"]
-    lines += [f"Mk{j}={kind},,{at},1,0" for j, (kind, at) in enumerate(markers, 2)]
+    lines += [f"Mk{j}={kind}{'' if ',' in kind else ','},{at},1,0" for j, (kind, at) in enumerate(markers, 2)]
     path.with_suffix(".vmrk").write_text(
         "\n".join(
             [

@@ -69,6 +69,10 @@ DAMAGED = {
     "NaN": (nan_in("predicted_lrda"), "predicted_seizure ... predicted_other of 0 or more that sum to 1.*EEG 1002"),
     "a sum of 2": (ONE.assign(predicted_gpd=ONE["predicted_gpd"] + 1), "sum to 1"),
     "below 0": (ONE.assign(voted_gpd=-0.1), "voted_seizure ... voted_other"),
+    "text for votes": (ONE.assign(votes="many"), "numbers in each column, received .*votes"),
+    "text for patients": (ONE.assign(patient_id="p"), "numbers in each column, received .*patient_id"),
+    "no EEG": (nan_in("eeg_id"), "eeg_id in each row"),
+    "no votes": (nan_in("votes"), "votes in each row"),
     "a window twice": (pd.concat([ONE, ONE.iloc[[7]]]), "each window once, received EEG 1003 at 2 s twice"),
 }
 

@@ -124,7 +124,9 @@ def test_boundaries_of_eeglab_and_brainvision_are_gaps(tmp_path: Path) -> None:
     with_vhdr = hbac.read_recording(
         write_brainvision(tmp_path / "x.vhdr", known_eeg(200), 200, [("New Segment", 1001)])
     )
-    for recording in (with_set, with_vhdr):
+    marks = [("New Segment,LostSamples: 16", 1001)]
+    with_loss = hbac.read_recording(write_brainvision(tmp_path / "y.vhdr", known_eeg(200), 200, marks))
+    for recording in (with_set, with_vhdr, with_loss):
         gone = np.flatnonzero(np.isnan(whole(recording)).any(axis=1))
         assert 1 <= len(gone) <= 2
         assert abs(gone - 1000).max() <= 2
@@ -206,3 +208,11 @@ def test_cutting_changes_no_byte() -> None:
 def test_another_object_is_refused() -> None:
     with pytest.raises(hbac.InputError, match="expected a path or an mne.io.Raw object, received int"):
         hbac.read_recording(7)  # type: ignore[arg-type]
+
+
+def test_of_several_files_in_one_object_none_may_have_gaps(tmp_path: Path) -> None:
+    plain = mne.io.read_raw_edf(write_edf(tmp_path / "a.edf"), preload=True, verbose="ERROR")
+    path = shift_onsets(write_edf(tmp_path / "b.edf", annotations=ROOM), lambda k: 30 * (k >= 8))
+    gaps = mne.io.read_raw_edf(path, preload=True, verbose="ERROR")
+    with pytest.raises(hbac.RecordError, match=r"b.edf: expected a recording without gaps, received 2 segments"):
+        hbac.read_recording(mne.concatenate_raws([plain, gaps], verbose="ERROR"))

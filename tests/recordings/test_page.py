@@ -249,3 +249,9 @@ def test_the_files_of_a_recording_have_its_name_and_one_burden(tmp_path: Path) -
     assert files["a b_burden.csv"] == burden_csv(burden_table(scan))
     write_page(tmp_path / "page.html", recording, scan, "Folds")
     assert (tmp_path / "page.html").read_bytes() == files["a b.html"]
+
+
+def test_the_spectrogram_ends_with_the_recording_where_a_step_is_longer(tmp_path: Path) -> None:
+    write_page(tmp_path / "page.html", noise(25), scanned(50, step_s=50), "Folds")
+    widths = re.findall(r'chain"><img [^>]*style="width:([0-9.]+)%"', (tmp_path / "page.html").read_text())
+    assert widths == ["50.000"] * 4

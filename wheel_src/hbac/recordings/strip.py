@@ -139,7 +139,9 @@ class Strip:
     def _chain(self, number: int, name: str) -> str:
         picture = png(self.power.decibels[number, ::-1], *self._decibels)  # high frequencies on top
         alt = f"Spectrogram of the {CHAIN_NAMES[name]} chain"
-        return f'<div class="row chain"><img alt="{alt}" src="{data_url(picture)}"></div>'
+        seen_s = min(self.power.column_s * self.power.decibels.shape[2], self.duration_s)
+        width = f'style="width:{self._percent(seen_s)}"'  # the axis may go on behind a recording shorter than a step
+        return f'<div class="row chain"><img alt="{alt}" {width} src="{data_url(picture)}"></div>'
 
     @cached_property
     def _decibels(self) -> tuple[float, float]:
