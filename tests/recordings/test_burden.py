@@ -10,7 +10,7 @@ from helpers_pages import Scanned
 
 from hbac.errors import InputError
 from hbac.hms import CLASSES
-from hbac.recordings.burden import Burden, burden_csv, burden_document, burden_table, prevalence
+from hbac.recordings.burden import Burden, burden_csv, burden_table, prevalence
 from hbac.recordings.quality import Status
 
 SEIZURE, LPD = 0, 1
@@ -166,8 +166,8 @@ def test_the_csv_has_a_row_for_each_period_and_pattern() -> None:
     assert table.loc[("all", "grda"), "prevalence"] == "none"
 
 
-def test_the_document_says_which_rule_is_met() -> None:
-    document = burden_document(of_an_hour_and_a_half())
-    assert document["status_epilepticus_rule"] == {"seizure_of_10_min": True, "20_percent_of_60_min": True}
-    assert document["worst_60_min"] == {"onset": 0.0, "seizure_s": 900.0}
-    assert (document["analysed_s"], document["longest_seizure_s"]) == (5380.0, 900.0)
+def test_it_says_which_rule_is_met() -> None:
+    burden = of_an_hour_and_a_half()
+    assert (burden.long_seizure, burden.frequent_seizures) == (True, True)
+    assert burden.worst_60_min == (0.0, 900.0)
+    assert (burden.whole.analysed_s, burden.whole.longest_s[SEIZURE]) == (5380.0, 900.0)

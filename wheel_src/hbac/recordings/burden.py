@@ -256,20 +256,6 @@ def burden_csv(burden: Burden) -> bytes:
     return text.getvalue().encode()
 
 
-def burden_document(burden: Burden) -> dict[str, Any]:
-    """What burden says of seizures and of status epilepticus, for a JSON."""
-    start, seconds = burden.worst_60_min
-    return {
-        "analysed_s": burden.whole.analysed_s,
-        "longest_seizure_s": burden.whole.longest_s[SEIZURE],
-        "worst_60_min": {"onset": start, "seizure_s": seconds},
-        "status_epilepticus_rule": {
-            "seizure_of_10_min": burden.long_seizure,
-            "20_percent_of_60_min": burden.frequent_seizures,
-        },
-    }
-
-
 def _rounded(seconds: float) -> str:
     """Seconds to the millisecond, without zeros that say nothing."""
     return f"{round(seconds, 3):.3f}".rstrip("0").rstrip(".")

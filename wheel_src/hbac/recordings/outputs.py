@@ -10,7 +10,7 @@ import numpy as np
 
 from hbac.edf import YEARS, annotations_alone
 from hbac.hms import CLASSES
-from hbac.recordings.events import RULES, SEIZURE, Event, Rules, events_of
+from hbac.recordings.events import RULES, Event, Rules, events_of, seizures_of
 from hbac.recordings.quality import Status
 from hbac.recordings.scan import Scan
 
@@ -33,7 +33,7 @@ def files_of(scan: Scan, rules: Rules = RULES) -> dict[str, bytes]:
     events = events_of(scan, rules)
     made = (
         probabilities_csv(scan),
-        events_tsv(scan, [event for event in events if event.kind == SEIZURE]),
+        events_tsv(scan, seizures_of(scan, rules)),
         annotations_edf(scan, events),
         annotations_text(scan, events),
     )
