@@ -216,3 +216,12 @@ def test_of_several_files_in_one_object_none_may_have_gaps(tmp_path: Path) -> No
     gaps = mne.io.read_raw_edf(path, preload=True, verbose="ERROR")
     with pytest.raises(hbac.RecordError, match=r"b.edf: expected a recording without gaps, received 2 segments"):
         hbac.read_recording(mne.concatenate_raws([plain, gaps], verbose="ERROR"))
+
+
+def test_the_start_of_a_fif_is_said_to_be_utc(tmp_path: Path) -> None:
+    raw = raw_of(known_eeg(200))
+    raw.set_meas_date(datetime(2024, 2, 29, 22, 0, tzinfo=timezone.utc))
+    raw.save(tmp_path / "x_raw.fif", verbose="ERROR")
+    recording = hbac.read_recording(tmp_path / "x_raw.fif")
+    assert recording.start == datetime(2024, 2, 29, 22)
+    assert noted(recording, "the start is in UTC, as FIF files have it")

@@ -126,6 +126,8 @@ def from_raw(raw: Any, name: str | None = None) -> SampledRecording:
     of_edf = tuple(dict.fromkeys(note for one in paths for note in _of_edf(one)))
     notes = montage.notes + _bad_channels(raw) + of_edf + _check_size(source, where)
     notes += check_equal(source, montage, labels, where) + of_rates + of_segments
+    if path and ".fif" in path.suffixes[-2:] and raw.info["meas_date"]:
+        notes += ("the start is in UTC, as FIF files have it",)
     return SampledRecording(
         source,
         montage,
