@@ -185,7 +185,7 @@ def test_auto_takes_openvino_where_it_is_installed_and_no_gpu_is_there(monkeypat
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if installed else None)
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/nvidia-smi" if gpu else None)
     for name in BY_NAME:
-        monkeypatch.setitem(BY_NAME, name, lambda settings, batch_size, name=name: name)
+        monkeypatch.setitem(BY_NAME, name, lambda settings, batch_size, streams, name=name: name)
     assert make_engine(AUTO, manifest.network) == taken
 
 

@@ -183,3 +183,16 @@ def _named_in(source: Path) -> list[Path]:
 def _literal(name: str) -> str:
     """A name that `glob` takes as it is."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def check_name(source: Path) -> None:
+    """Raises RecordError where a name is no text, which neither a page nor a table could state."""
+    try:
+        str(source).encode()
+    except UnicodeEncodeError as error:
+        raise RecordError(f"{plain(source)}: expected a name in UTF-8, received other bytes") from error
+
+
+def plain(path: Path) -> str:
+    """As text, whatever its bytes are."""
+    return str(path).encode("utf-8", "backslashreplace").decode()

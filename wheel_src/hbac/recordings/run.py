@@ -19,7 +19,7 @@ from hbac.machine.packages import OF_RUN, need
 from hbac.network.engine import AUTO, ENGINES
 from hbac.recordings.cluster import LOCAL, spread, streams_of, threads_of_worker
 from hbac.recordings.events import RULES, Rules, events_of
-from hbac.recordings.items import Item, check_places, inputs_of, items_of
+from hbac.recordings.items import Item, check_name, check_places, inputs_of, items_of, plain
 from hbac.recordings.outputs import ENDINGS, files_of
 from hbac.recordings.page import ENDINGS as PAGE_ENDINGS
 from hbac.recordings.page import page_files
@@ -195,7 +195,7 @@ class _Maker:
         """Scan one recording, or say why not."""
         source, folder = item.source, self._settings.output / item.folder
         try:
-            _check_name(source)
+            check_name(source)
             what = self._fingerprint(source)
             if self._settings.resume and _is_done(folder, source.stem, what):
                 return Outcome(source, f"{item.place}: done before")
@@ -254,17 +254,9 @@ class _Maker:
         }
 
 
-def _check_name(source: Path) -> None:
-    """Raises RecordError where a name is no text, which neither a page nor a table could state."""
-    try:
-        str(source).encode()
-    except UnicodeEncodeError as error:
-        raise RecordError(f"{_plain(source)}: expected a name in UTF-8, received other bytes") from error
-
-
 def _is_done(folder: Path, name: str, what: dict[str, Any]) -> bool:
     """Whether the files are there, whole, and of the same."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         document = json.loads((folder / f"{name}{DONE}").read_bytes())
         if document["format"] == FORMAT and document["of"] == what and document["files"]:
             return all(sha256_of(folder / one) == digest for one, digest in document["files"].items())
@@ -294,11 +286,6 @@ def _line(place: str, found: Scan, rules: Rules) -> str:
 def _with_name(item: Item, error: Exception) -> str:
     """An error's line, with the recording named once; in full where others below other folders may be called so."""
     text, source = " ".join(str(error).split()), item.source
-    if _plain(source) in text or (item.folder == Path() and source.name in text):
+    if plain(source) in text or (item.folder == Path() and source.name in text):
         return text
-    return f"{_plain(source)}: {text.removeprefix(f'{source.name}: ')}"
-
-
-def _plain(path: Path) -> str:
-    """As text, whatever its bytes are."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    return f"{plain(source)}: {text.removeprefix(f'{source.name}: ')}"
