@@ -80,3 +80,9 @@ def test_one_patient_is_too_few() -> None:
     one = TABLE.iloc[:10]
     with pytest.raises(InputError, match="2 patients or more"):
         choose(rows_of(expert(one, 1.0, 1), expert(one, 1.0, 2)))
+
+
+def test_two_patients_are_too_few_to_judge_on() -> None:
+    two = TABLE[TABLE["patient_id"].isin(TABLE["patient_id"].unique()[:2])]
+    with pytest.raises(InputError, match="expected rows of 3 patients or more to judge a blend, received 2"):
+        measure_gain(rows_of(expert(two, 1.0, 1), expert(two, 1.0, 2)))

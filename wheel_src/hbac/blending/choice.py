@@ -19,6 +19,7 @@ from hbac.training.rows import Split, patient_folds
 from hbac.weights.schema import ARITHMETIC
 
 PARTS = 5  # of the patients
+LEAST_PATIENTS = 3  # two to choose on by each other, one to judge on
 LEAST_GAIN = 5e-4  # of KL: what a run has to bring
 DRAWS = 1000  # of the bootstrap
 SEED = 0
@@ -71,7 +72,13 @@ def choose(rows: SharedRows) -> Choice:
 
 
 def measure_gain(rows: SharedRows) -> Gain:
-    """What the blend gains over the best run, which has the advantage of being the best on the very rows."""
+    """What the blend gains over the best run, which has the advantage of being the best on the very rows.
+
+    Raises:
+        InputError: fewer than `LEAST_PATIENTS`.
+    """
+    if (patients := len(set(rows.patients.tolist()))) < LEAST_PATIENTS:
+        raise InputError(f"expected rows of {LEAST_PATIENTS} patients or more to judge a blend, received {patients}")
     best = best_run(rows)
     kl = alone(rows, best).kl(rows)
     blended = np.empty_like(kl)
